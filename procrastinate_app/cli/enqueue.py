@@ -1,0 +1,96 @@
+"""Commands that give the workers something to do: sync, retry, resend, adopt."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import math
+
+from .. import runs
+from ..app import SyncApp
+from ..database import Database, open_database
+from ..services import make_profile
+from ..settings import Settings
+from ..throttle import HEADROOM
+from .output import Output, duration
+from .watch import watch_run
+
+ADOPT_CHUNK = 2000
+
+
+async def run_now(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Defer `ximilar_sync` or `ximilar_retry`, or only estimate it."""
+    kind: runs.Kind = arguments.command
+    if arguments.dry_run:
+        async with open_database(settings.staging_db_url, max_size=1) as database:
+            return await _estimate(database, kind, settings, output)
+    app = SyncApp(settings)
+    async with app.open_async():
+        before = await app.database.value("last_run_id")
+        job_id = await app.configure_task(f"ximilar_{kind}").defer_async()
+        if arguments.wait:
+            return await watch_run(app.database, kind, before, output)
+    if output.as_json:
+        output.document({"job_id": job_id})
+    else:
+        output.line(f"deferred ximilar_{kind} as job {job_id}")
+    return 0
+
+
+async def resend(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Queue products to be sent again in full."""
+    async with open_database(settings.staging_db_url, max_size=1) as database:
+        async with database.transaction() as tx:
+            await tx.run("lock_enqueueing")
+            await tx.run("no_statement_timeout")
+            products = await tx.value("enqueue_resend", sku=None if arguments.all else arguments.sku)
+    if output.as_json:
+        output.document({"products": products})
+    else:
+        output.line(f"queued {products} product(s) to be sent again")
+    return 0 if products or arguments.all else 1
+
+
+async def adopt(_arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
+    """Record the photos of synced products as stored with content unknown; nothing is sent."""
+    profile, products, photos, after = make_profile(settings), 0, 0, 0
+    async with open_database(settings.staging_db_url, max_size=1) as database:
+        while chunk := await database.one(
+            "adopt",
+            profile=profile.name,
+            collection_id=profile.collection_id,
+            after=after,
+            limit=ADOPT_CHUNK,
+        ):
+            after = chunk["last_id"]
+            products += chunk["products"]
+            photos += chunk["photos"]
+    if output.as_json:
+        output.document({"products": products, "photos": photos})
+    else:
+        output.line(f"recorded {photos} photo(s) of {products} synced product(s) as stored")
+    return 0
+
+
+class _NotForReal(Exception):
+    """Rolls an estimate's transaction back."""
+
+
+async def _estimate(database: Database, kind: runs.Kind, settings: Settings, output: Output) -> int:
+    """Do it, look at it, and roll it back: the estimate and the run cannot disagree."""
+    products = photos = 0
+    with contextlib.suppress(_NotForReal):
+        async with database.transaction() as tx:
+            run_id, products = await runs.enqueue(tx, kind, batch_size=settings.batch_size)
+            photos = await tx.value("run_photos", run_id=run_id)
+            raise _NotForReal
+    requests = math.ceil(photos / make_profile(settings).batch)
+    seconds = requests * (1 + HEADROOM) / settings.rate_limit
+    if output.as_json:
+        output.document({"products": products, "photos": photos, "requests": requests, "seconds": seconds})
+    else:
+        output.line(
+            f"{products} products, {photos} photos, at most {requests} requests, "
+            f"about {duration(seconds)} at {settings.rate_limit:g} requests a second"
+        )
+    return 0

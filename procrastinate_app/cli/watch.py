@@ -1,0 +1,95 @@
+"""Watches a run until it ends: a progress bar for people, a line now and then in a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .. import deadlines
+from ..database import Database, Row
+from ..runs import Kind
+from .output import Output, duration
+
+LOOK_SECONDS = 0.5
+LINE_SECONDS = 10.0
+
+
+async def watch_run(database: Database, kind: Kind, after: int, output: Output) -> int:
+    """Wait for the run after run `after` to begin and end; returns 0 if it was a success, else 1."""
+    run_id = await _begun(database, kind, after, output)
+    progress = await (_with_bar if output.interactive else _with_lines)(database, run_id, output)
+    if output.as_json:
+        output.document(progress)
+    else:
+        output.line(_summary(progress))
+    return 0 if progress["status"] == "success" else 1
+
+
+async def _begun(database: Database, kind: Kind, after: int, output: Output) -> int:
+    warn_at = time.monotonic() + deadlines.BEAT
+    while True:
+        run_id: int | None = await database.value("newest_run", kind=kind, after=after)
+        if run_id is not None:
+            return run_id
+        if time.monotonic() > warn_at and not output.as_json:
+            warn_at = time.monotonic() + LINE_SECONDS
+            output.line("waiting for a worker to begin ...")
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _with_bar(database: Database, run_id: int, output: Output) -> Row:
+    columns = (
+        TextColumn("run {task.fields[run_id]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]} products/s, {task.fields[errors]} errors, left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=output.console) as bar:
+        task = bar.add_task("", total=None, run_id=run_id, errors=0, rate="-")
+        while True:
+            row = await _look(database, run_id)
+            bar.update(
+                task, total=row["fetched"], completed=_done(row), errors=row["errors"], rate=f"{_rate(row):.1f}"
+            )
+            if row["completed_at"]:
+                return row
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _with_lines(database: Database, run_id: int, output: Output) -> Row:
+    line_at = 0.0
+    while True:
+        row = await _look(database, run_id)
+        if row["completed_at"]:
+            return row
+        if time.monotonic() >= line_at and not output.as_json:
+            line_at = time.monotonic() + LINE_SECONDS
+            rate = _rate(row)
+            left = f", about {duration(row['remaining'] / rate)} left" if rate else ""
+            output.line(f"{_done(row)} of {row['fetched']} products, {row['errors']} errors{left}")
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _look(database: Database, run_id: int) -> Row:
+    row = await database.one("run_progress", run_id=run_id)
+    assert row is not None
+    return row
+
+
+def _done(row: Row) -> int:
+    return int(row["fetched"] - row["remaining"])
+
+
+def _rate(row: Row) -> float:
+    return _done(row) / row["seconds"] if row["seconds"] else 0.0
+
+
+def _summary(row: Row) -> str:
+    rest = f"; {row['note']}" if row["note"] else ""
+    return (
+        f"run {row['id']} ended: {row['status']}, {row['synced']} synced, {row['errors']} errors "
+        f"of {row['fetched']} in {duration(row['seconds'])}{rest}"
+    )

@@ -1,0 +1,48 @@
+"""When a job that could not be done comes back. The queue is the only layer that repeats anything."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import psycopg
+from procrastinate import BaseRetryStrategy, RetryDecision
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
+
+DATABASE_FAULT_SECONDS = 5.0
+PUT_OFF_BASE_SECONDS = 1.0
+PUT_OFF_MAX_SECONDS = 60.0
+
+
+class PutBack(Exception):
+    """The job goes back to the queue and comes again in `seconds`; it is not at fault."""
+
+    def __init__(self, why: str, seconds: float = 0.0) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
+class ComesBack(BaseRetryStrategy):
+    """Puts a job back when it says so, when the database failed, or when it was cancelled by a shutdown.
+
+    Anything else is a bug of ours: the job ends `failed`, with the traceback in the log.
+    """
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, PutBack):
+            return _in(exception.seconds)
+        if isinstance(exception, psycopg.Error | ConnectorException):
+            return _in(DATABASE_FAULT_SECONDS * random.uniform(0.5, 1.5))
+        if isinstance(exception, asyncio.CancelledError):
+            return _in(0.0)
+        return None
+
+
+def put_off_seconds(faults: int) -> float:
+    """How long a product that met its n-th fault waits: doubling, with full jitter, a minute at most."""
+    return random.uniform(0.5, 1.0) * min(PUT_OFF_MAX_SECONDS, PUT_OFF_BASE_SECONDS * 2.0**faults)
+
+
+def _in(seconds: float) -> RetryDecision:
+    return RetryDecision(retry_in={"milliseconds": int(seconds * 1000)})

@@ -1,0 +1,27 @@
+"""What runs when, on which queue and how urgently. All times are UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+CONTROL_QUEUE = "control"
+PRODUCT_QUEUE = "products"
+QUEUES = (CONTROL_QUEUE, PRODUCT_QUEUE, "builtin")
+
+# A control task must not wait behind 100,000 products; the rescue must not wait behind a sync.
+CONTROL_PRIORITY = 100
+RESCUE_PRIORITY = 1000
+
+CRON: Mapping[str, str] = MappingProxyType(
+    {
+        "ximilar_sync": "0 10 * * 0",  # Sunday 10:00
+        "ximilar_retry": "0 12 * * *",
+        "rescue_stalled": "* * * * *",
+        "prune": "30 3 * * *",
+    }
+)
+
+# A worker that was down at a tick makes up for it for so long. procrastinate's default of ten minutes would
+# lose the week when a worker is down on Sunday at 10:00; at most one tick a task is made up for.
+CATCH_UP_SECONDS = 7 * 86400.0

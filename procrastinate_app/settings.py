@@ -1,0 +1,180 @@
+"""The worker's settings: every variable it knows, with its meaning, and the frozen value built of them.
+
+Each program reads the environment once, at its entry, and passes `Settings` on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from . import environment
+from .environment import Variable
+
+DATABASE = frozenset({"STAGING_DB_URL"})
+WORKER = DATABASE | {"XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID"}
+
+XIMILAR_VARIABLES = (
+    Variable(
+        "XIMILAR_API_TOKEN", "token", "Ximilar's API token", parse=environment.printable, secret=True
+    ),
+    Variable(
+        "XIMILAR_COLLECTION_ID",
+        "collection_id",
+        "the visual-search collection; needed for the sync and /search",
+        parse=environment.printable,
+    ),
+    Variable(
+        "XIMILAR_API_URL",
+        "api_url",
+        "base URL of Ximilar's API",
+        "https://api.ximilar.com",
+        environment.http_url,
+    ),
+    Variable(
+        "XIMILAR_API_PROFILE",
+        "profile",
+        "how to speak to Ximilar; `recognition`, as the old servers did",
+        "recognition",
+        environment.one_of("recognition"),
+    ),
+    Variable(
+        "XIMILAR_TASK_ID", "task_id", "classification task; empty: Ximilar's default", parse=environment.printable
+    ),
+    Variable(
+        "XIMILAR_ALLOW_PRIVATE_URLS",
+        "allow_private_urls",
+        "development only: image URLs may name local addresses",
+        "off",
+        environment.switch,
+    ),
+)
+
+LOG_VARIABLES = (
+    Variable(
+        "LOG_LEVEL",
+        "log_level",
+        "debug, info, warning or error",
+        "info",
+        environment.one_of("debug", "info", "warning", "error"),
+    ),
+    Variable(
+        "LOG_FORMAT",
+        "log_format",
+        "json, text, or auto: text on a terminal, json elsewhere",
+        "auto",
+        environment.one_of("auto", "json", "text"),
+    ),
+)
+
+VARIABLES = (
+    Variable(
+        "STAGING_DB_URL",
+        "staging_db_url",
+        "Staging Postgres; PgBouncer in transaction mode is fine",
+        parse=environment.postgres_url,
+        secret=True,
+    ),
+    Variable(
+        "STAGING_DB_LISTEN_URL",
+        "staging_db_listen_url",
+        "the same database without a pooler between, for LISTEN; empty: found out at start, else polling",
+        parse=environment.postgres_url,
+        secret=True,
+    ),
+    *XIMILAR_VARIABLES,
+    Variable(
+        "XIMILAR_RATE_LIMIT",
+        "rate_limit",
+        "requests a second, of all workers together",
+        "10",
+        environment.number(0.01, 1000),
+    ),
+    Variable("BATCH_SIZE", "batch_size", "most products a run", "1000", environment.whole(1, 10_000_000)),
+    Variable(
+        "WORKER_CONCURRENCY",
+        "concurrency",
+        "calls to Ximilar in flight in one worker process",
+        "8",
+        environment.whole(1, 64),
+    ),
+    Variable(
+        "RUN_MAX_SECONDS",
+        "run_max_seconds",
+        "a run is closed after so many seconds; its jobs go on",
+        "21600",
+        environment.whole(1, 7 * 86400),
+    ),
+    Variable(
+        "KEEP_JOBS_DAYS", "keep_jobs_days", "finished jobs are kept so long", "7", environment.whole(1, 3650)
+    ),
+    Variable(
+        "KEEP_HISTORY_DAYS",
+        "keep_history_days",
+        "attempts and runs are kept so long",
+        "400",
+        environment.whole(1, 3650),
+    ),
+    *LOG_VARIABLES,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of the worker and its command line; the meaning of each is in VARIABLES."""
+
+    staging_db_url: str = field(repr=False)
+    staging_db_listen_url: str = field(repr=False)
+    token: str = field(repr=False)
+    collection_id: str
+    api_url: str
+    profile: str
+    task_id: str
+    allow_private_urls: bool
+    rate_limit: float
+    batch_size: int
+    concurrency: int
+    run_max_seconds: int
+    keep_jobs_days: int
+    keep_history_days: int
+    log_level: str
+    log_format: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], required: frozenset[str] = WORKER) -> Settings:
+        """Build the settings. Raises SettingsError with a line for each variable that is missing or wrong."""
+        return cls(**environment.read(environ, VARIABLES, required))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that must never be printed: the token, the database URLs and the passwords in them."""
+        urls = (self.staging_db_url, self.staging_db_listen_url)
+        passwords = (found.group(1) for found in map(_PASSWORD.search, urls) if found)
+        return tuple(text for text in (self.token, *urls, *passwords) if text)
+
+    def missing(self, required: frozenset[str]) -> list[str]:
+        """Return the names among `required` that are not set."""
+        return [v.name for v in VARIABLES if v.name in required and not getattr(self, v.field)]
+
+
+def masked(settings: Settings) -> dict[str, str]:
+    """Return {variable: value} for display, with secrets masked and passwords taken out of URLs."""
+    return {variable.name: _display(variable, getattr(settings, variable.field)) for variable in VARIABLES}
+
+
+_PASSWORD = re.compile(r"://[^/:@]*:([^@/]+)@")
+
+
+def _display(variable: Variable, value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    text = str(value)
+    if not variable.secret or not text:
+        return text
+    if "://" in text:
+        return _PASSWORD.sub(lambda m: m.group(0).replace(m.group(1), "***"), text)
+    return "***"
+
+
+assert {f.name for f in fields(Settings)} == {v.field for v in VARIABLES}

@@ -1,0 +1,126 @@
+"""One product's way: load, plan, push, judge, record."""
+
+from __future__ import annotations
+
+import time
+
+from . import logs, outcome, runs
+from .outcome import Effort, Ticket
+from .plan import LedgerEntry, Verdict, judge, plan
+from .product import Product
+from .retry import PutBack, put_off_seconds
+from .services import Services
+from .upload import Pushed
+from .ximilar.errors import SystemFault
+
+log = logs.get(__name__)
+
+
+async def sync_product(services: Services, ticket: Ticket, *, sent_before: float | None = None) -> str:
+    """Bring one product's photos into the collection and return what became of it.
+
+    Raises PutBack when nobody's photo is at fault: the row keeps its state and the job comes back.
+    """
+    begun = time.monotonic()
+    product = await _load(services, ticket.product_id)
+    if product is None or not product.ready:
+        return await _finish(services, ticket, product, _nothing_to_do(product), Effort())
+    ledger = await _ledger(services, product)
+    planned = plan(
+        product, ledger, sent_before=sent_before, allow_private=services.settings.allow_private_urls
+    )
+    pushed = await services.uploader.push(product, planned.records)
+    effort = Effort(sum(answer.fault is None for answer in pushed.answers), time.monotonic() - begun)
+    if not pushed.complete:
+        verdict = await _put_off(services, ticket, product, pushed, effort)
+    else:
+        verdict = judge(planned, pushed.answers)
+    return await _finish(services, ticket, product, verdict, effort)
+
+
+async def _load(services: Services, product_id: int) -> Product | None:
+    row = await services.database.one("load_product", product_id=product_id)
+    return None if row is None else Product(**row)
+
+
+async def _ledger(services: Services, product: Product) -> dict[str, LedgerEntry]:
+    profile = services.uploader.profile
+    rows = await services.database.all(
+        "photos_of", product_id=product.id, profile=profile.name, collection_id=profile.collection_id
+    )
+    return {row["url"]: LedgerEntry(row["url"], row["content_hash"], row["stored_at"]) for row in rows}
+
+
+def _nothing_to_do(product: Product | None) -> Verdict:
+    if product is None:
+        return Verdict("gone", "gone", "the row was deleted")
+    return Verdict("not_ready", "not_ready", f"image_status is {product.image_status or 'NULL'}")
+
+
+async def _put_off(
+    services: Services, ticket: Ticket, product: Product, pushed: Pushed, effort: Effort
+) -> Verdict:
+    """Write why the product was put off and raise PutBack; or return the verdict on a poisonous one."""
+    if pushed.fault is None:
+        if pushed.answers:
+            left = Verdict("postponed", pushed.no_slot or "unfinished")
+            await outcome.record_postponed(services.database, ticket, product, left, effort, probe=False)
+        raise PutBack(pushed.no_slot or "unfinished")
+    fault = pushed.fault
+    verdict = Verdict("postponed", fault.cause, fault.reason, fault.code, fault.request_id)
+    faults, others_succeeded = await outcome.record_postponed(
+        services.database, ticket, product, verdict, effort, probe=pushed.probe
+    )
+    _log_put_off(ticket, product, fault, pushed.paused)
+    if pushed.paused:
+        raise PutBack(fault.cause)
+    if faults >= outcome.MAX_FAULTS and others_succeeded:
+        return _poison(fault, faults)
+    raise PutBack(fault.cause, put_off_seconds(faults))
+
+
+def _poison(fault: SystemFault, faults: int) -> Verdict:
+    message = f"met {faults} times while other products succeeded: {fault.reason}"
+    return Verdict("error", fault.cause, message, fault.code, fault.request_id)
+
+
+async def _finish(
+    services: Services, ticket: Ticket, product: Product | None, verdict: Verdict, effort: Effort
+) -> str:
+    written = await outcome.record(services.database, ticket, product, verdict, effort)
+    _log_outcome(ticket, product, written, verdict, effort)
+    if ticket.run_id is not None:
+        await runs.close_if_over(services.database, ticket.run_id, services.settings.run_max_seconds)
+    return written
+
+
+def _log_outcome(
+    ticket: Ticket, product: Product | None, written: str, verdict: Verdict, effort: Effort
+) -> None:
+    facts = {
+        "product_id": ticket.product_id,
+        "sku": product.sku if product else None,
+        "run_id": ticket.run_id,
+        "job_id": ticket.job_id,
+    }
+    if written == "synced":
+        log.info("product_synced", **facts, photos=effort.photos_sent, seconds=round(effort.seconds, 3))
+    elif written == "error":
+        log.warning(
+            "product_error", **facts, reason=verdict.message, code=verdict.code, request_id=verdict.request_id
+        )
+    else:
+        log.info("product_left", **facts, outcome=written, reason=verdict.message)
+
+
+def _log_put_off(ticket: Ticket, product: Product, fault: SystemFault, paused: bool) -> None:
+    log.warning(
+        "account_paused" if paused else "product_put_off",
+        product_id=product.id,
+        sku=product.sku,
+        run_id=ticket.run_id,
+        job_id=ticket.job_id,
+        cause=fault.cause,
+        reason=fault.reason,
+        request_id=fault.request_id,
+    )

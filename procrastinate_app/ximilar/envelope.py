@@ -1,0 +1,140 @@
+"""Reads the envelope every answer of Ximilar comes in, and sorts what is not a success.
+
+The body's `status.code` decides where there is one, else the HTTP status; the codes are Ximilar's published
+set. Pure functions over bytes, none of which raises.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from .calls import Response
+from .errors import (
+    AccountFault,
+    CollectionFull,
+    CreditExhausted,
+    Forbidden,
+    ItemFault,
+    Nonsense,
+    PathUnknown,
+    RateLimited,
+    ServerFault,
+    TokenRefused,
+    XimilarError,
+)
+
+RETRY_AFTER_MIN = 1.0
+RETRY_AFTER_MAX = 300.0
+
+ACCOUNT_FAULTS: Mapping[int, type[AccountFault]] = {
+    401: TokenRefused,
+    402: CreditExhausted,
+    403: Forbidden,
+    412: CollectionFull,
+    429: RateLimited,
+}
+
+
+def document(response: Response) -> dict[str, Any]:
+    """Return the answer's JSON object, or {} where the body is something else. Never raises."""
+    try:
+        parsed = json.loads(response.body, parse_int=_whole_number, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def body_code(answer: Mapping[str, Any]) -> int | None:
+    """Return `status.code` as an int, or None. `status` may be the bare code, the code may be digits in a string."""
+    status = answer.get("status")
+    return whole(status.get("code")) if isinstance(status, dict) else whole(status)
+
+
+def request_id(answer: Mapping[str, Any]) -> str | None:
+    """Return Ximilar's id of the request, for its support."""
+    found = mapping(answer.get("status")).get("request_id")
+    return found[:100] if isinstance(found, str) else None
+
+
+def failure(response: Response, answer: Mapping[str, Any]) -> XimilarError:
+    """Return the error that an answer which is no success stands for."""
+    code = body_code(answer)
+    kind = _kind_by_http_status(response.status) if code is None else _kind_by_body_code(code)
+    error = kind(
+        _text(answer), code=response.status if code is None else code, request_id=request_id(answer)
+    )
+    if isinstance(error, AccountFault):
+        error.retry_after = retry_after(response.headers)
+    return error
+
+
+def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
+    """Return Retry-After in seconds within 1..300, or None where it is absent or unreadable (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after", "").strip()
+    seconds = _seconds(value, time.time() if now is None else now)
+    if seconds is None or math.isnan(seconds):
+        return None
+    return min(max(seconds, RETRY_AFTER_MIN), RETRY_AFTER_MAX)
+
+
+def whole(value: object) -> int | None:
+    """Return a whole number from an int, a whole float or digits in a string, else None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9:
+        return int(value)
+    return None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """Return the value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _kind_by_body_code(code: int) -> type[XimilarError]:
+    if code in ACCOUNT_FAULTS:
+        return ACCOUNT_FAULTS[code]
+    return ServerFault if 500 <= code <= 599 else ItemFault
+
+
+def _kind_by_http_status(status: int) -> type[XimilarError]:
+    if status in (404, 405):
+        return PathUnknown
+    if status in ACCOUNT_FAULTS:
+        return ACCOUNT_FAULTS[status]
+    if 400 <= status <= 499:
+        return ItemFault
+    return ServerFault if status >= 500 else Nonsense
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    """Ximilar's own words: `status.text`, or the `detail` its framework sends when a request never got that far."""
+    for said in (mapping(answer.get("status")).get("text"), answer.get("detail")):
+        if isinstance(said, str) and said:
+            return said
+    return ""
+
+
+def _seconds(value: str, now: float) -> float | None:
+    try:
+        return float(value) if value else None
+    except ValueError:
+        pass
+    try:
+        return email.utils.parsedate_to_datetime(value).timestamp() - now
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _whole_number(digits: str) -> int | None:
+    # Python refuses to parse integers of over 4,300 digits, with an exception that would fail the whole answer.
+    return int(digits) if len(digits) <= 30 else None

@@ -1,0 +1,76 @@
+-- Queries over procrastinate's tables.
+
+-- name: fetch_job
+-- procrastinate's own fetch, but while the account is paused no product job is taken: a hundred thousand jobs
+-- fetched and put back would be churn. When the pause has passed one job goes first, as the probe.
+SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
+  FROM procrastinate_fetch_job_v2(
+    CASE WHEN (SELECT pause_cause IS NULL
+                      OR greatest(paused_until, probing_until) <= clock_timestamp()
+                         AND NOT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'doing' AND queue_name = 'products'
+                                            AND lock IS NOT NULL)
+                 FROM throttle)
+         THEN %(queues)s::varchar[] ELSE %(queues_while_paused)s::varchar[] END,
+    %(worker_id)s)
+
+-- name: holds_job
+-- Whether (job, attempt) is still being worked on, by us: procrastinate has no fencing. Holds the job's row to the
+-- end of the transaction, so that a rescue waits.
+SELECT id FROM procrastinate_jobs
+ WHERE id = %(job_id)s AND attempts = %(job_attempt)s AND status = 'doing'
+   FOR UPDATE
+
+-- name: stalled_jobs
+-- Jobs that are `doing` with nobody at work: their worker is gone, has not beaten for `silent` seconds, is one of
+-- the dead processes we were told of, or the job is older than any of its kind may live.
+SELECT j.id, j.task_name, j.attempts, (j.args ->> 'product_id')::bigint AS product_id, (j.args ->> 'run_id')::bigint AS run_id
+  FROM procrastinate_jobs j
+  LEFT JOIN workers w ON w.queue_worker = j.worker_id
+  LEFT JOIN procrastinate_workers q ON q.id = j.worker_id
+ WHERE j.status = 'doing'
+   AND (q.id IS NULL
+        OR greatest(q.last_heartbeat, w.beat_at) < now() - make_interval(secs => %(silent)s)
+        OR j.worker_id = ANY (%(dead)s::bigint[])
+        OR (SELECT max(e.at) FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'started')
+           < now() - make_interval(secs => CASE j.queue_name WHEN 'products' THEN %(product_seconds)s::float8 ELSE %(control_seconds)s::float8 END))
+ ORDER BY j.id
+   FOR UPDATE OF j SKIP LOCKED
+
+-- name: requeue_job
+SELECT procrastinate_retry_job_v2(%(job_id)s, now(), NULL, NULL, NULL)
+
+-- name: give_up_job
+SELECT procrastinate_finish_job_v1(%(job_id)s, 'failed', false)
+
+-- name: job_counts
+SELECT task_name AS task, status::text, count(*) AS jobs
+  FROM procrastinate_jobs
+ WHERE status IN ('todo', 'doing')
+ GROUP BY 1, 2
+ ORDER BY 1, 2
+
+-- name: jobs_of_product
+SELECT j.id, j.status::text, j.attempts, j.scheduled_at::text, j.args, j.worker_id,
+       (SELECT max(e.at)::text FROM procrastinate_events e WHERE e.job_id = j.id) AS last_event_at
+  FROM procrastinate_jobs j
+ WHERE j.lock = 'product:' || %(product_id)s::bigint AND j.status IN ('todo', 'doing')
+ ORDER BY j.id
+
+-- name: seed_tick
+-- Records a past tick of a periodic task as done, where the task has none yet: nothing fires by surprise.
+INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp, periodic_id)
+SELECT %(task)s::varchar, %(tick)s, ''
+ WHERE NOT EXISTS (SELECT FROM procrastinate_periodic_defers WHERE task_name = %(task)s::varchar)
+
+-- name: last_ticks
+SELECT task_name AS task, max(defer_timestamp) AS tick FROM procrastinate_periodic_defers GROUP BY 1 ORDER BY 1
+
+-- name: prune_jobs
+-- Finished jobs, the oldest first; their events go with them.
+DELETE FROM procrastinate_jobs
+ WHERE id IN (
+    SELECT j.id FROM procrastinate_jobs j
+     WHERE j.status IN ('succeeded', 'failed', 'cancelled', 'aborted')
+       AND (SELECT max(e.at) FROM procrastinate_events e WHERE e.job_id = j.id) < now() - make_interval(days => %(days)s)
+     ORDER BY j.id
+     LIMIT %(limit)s)

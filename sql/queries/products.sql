@@ -1,0 +1,96 @@
+-- Queries over raw_products. Format of these files: `-- name: x`, what it is for, the statement with %(parameters)s.
+
+-- name: enqueue_pending
+-- Turns the pending products that are ready, and have no job waiting, into jobs of a run, and returns how many.
+-- The caller holds the lock of lock_enqueueing, so two runs cannot both find a product without a job.
+SELECT enqueue_v1(ARRAY(
+    SELECT p.id
+      FROM public.raw_products p
+     WHERE p.ximilar_status = 'pending' AND p.image_status IN ('uploaded', 'collage_ready')
+       AND NOT EXISTS (SELECT FROM procrastinate_jobs j WHERE j.lock = 'product:' || p.id AND j.status = 'todo')
+     ORDER BY p.id
+     LIMIT %(limit)s
+), %(run_id)s) AS products
+
+-- name: enqueue_errors
+-- As enqueue_pending, for products that have been in error for over six hours.
+SELECT enqueue_v1(ARRAY(
+    SELECT p.id
+      FROM public.raw_products p
+     WHERE p.ximilar_status = 'error' AND p.updated_at < now() - interval '6 hours'
+       AND NOT EXISTS (SELECT FROM procrastinate_jobs j WHERE j.lock = 'product:' || p.id AND j.status = 'todo')
+     ORDER BY p.id
+     LIMIT %(limit)s
+), %(run_id)s) AS products
+
+-- name: enqueue_resend
+-- Queues products to be sent again in full, outside a run: those of one SKU, or all that are synced (sku NULL).
+-- A photo stored after `sent_before` counts as sent, so a job that is repeated sends nothing twice.
+SELECT enqueue_v1(ARRAY(
+    SELECT p.id
+      FROM public.raw_products p
+     WHERE CASE WHEN %(sku)s::text IS NULL THEN p.ximilar_status = 'synced' ELSE p.external_id = %(sku)s END
+     ORDER BY p.id
+), NULL, jsonb_build_object('sent_before', extract(epoch FROM clock_timestamp()))) AS products
+
+-- name: enqueue_again
+-- Queues one product after its row was edited while its job ran, unless a job is waiting already.
+SELECT enqueue_v1(ARRAY(
+    SELECT %(product_id)s::bigint
+     WHERE NOT EXISTS (
+        SELECT FROM procrastinate_jobs j WHERE j.lock = 'product:' || %(product_id)s::bigint AND j.status = 'todo')
+), %(run_id)s) AS products
+
+-- name: lock_enqueueing
+-- Held to the end of the transaction by whoever turns rows into jobs. A transaction's lock: it works through
+-- PgBouncer. A statement of its own: the next one must see what the last holder committed.
+SELECT pg_advisory_xact_lock(hashtext('ximilar.enqueue'))
+
+-- name: load_product
+-- What a job needs of one row. Everything that can be poisonous comes as text and is parsed row by row in
+-- Python: a driver that meets a 5,000-digit number fails the whole batch it came in.
+SELECT p.id, p.external_id AS sku, left(p.brand, 1024) AS brand, left(p.name, 1024) AS name,
+       left(p.category, 1024) AS category, p.price::text AS price, p.image_status, p.ximilar_status,
+       CASE WHEN octet_length(p.image_urls::text) <= 1048576 THEN p.image_urls::text END AS image_urls,
+       hashed.content_hash, fingerprint_v1(hashed.content_hash, p.image_urls, p.image_status) AS fingerprint
+  FROM public.raw_products p,
+       content_hash_v1(p.external_id, p.brand, p.name, p.category, p.price) AS hashed (content_hash)
+ WHERE p.id = %(product_id)s
+
+-- name: lock_product
+-- The row's present fingerprint; no row: it is gone. Holds the row until the outcome is written.
+SELECT fingerprint_v1(content_hash_v1(external_id, brand, name, category, price), image_urls, image_status) AS fingerprint
+  FROM public.raw_products
+ WHERE id = %(product_id)s
+   FOR UPDATE
+
+-- name: mark_synced
+UPDATE public.raw_products
+   SET ximilar_status = 'synced', ximilar_synced_at = now(), error_message = NULL, updated_at = now()
+ WHERE id = %(product_id)s
+
+-- name: mark_error
+UPDATE public.raw_products
+   SET ximilar_status = 'error', error_message = %(reason)s, updated_at = now()
+ WHERE id = %(product_id)s
+
+-- name: products_by_state
+SELECT coalesce(ximilar_status, 'none') AS state, count(*) AS products
+  FROM public.raw_products
+ GROUP BY 1
+ ORDER BY 1
+
+-- name: find_products
+-- The rows of one SKU; there may be several.
+SELECT id, external_id AS sku, brand, left(name, 200) AS name, category, price::text, image_status, ximilar_status,
+       ximilar_synced_at::text, error_message, updated_at::text,
+       CASE WHEN octet_length(image_urls::text) <= 1048576 THEN image_urls::text END AS image_urls
+  FROM public.raw_products
+ WHERE external_id = %(sku)s
+ ORDER BY id
+
+-- name: run_photos
+-- How many photos the products of a run list; for an estimate, before the run's transaction is rolled back.
+SELECT coalesce(sum(CASE WHEN jsonb_typeof(p.image_urls) = 'array' THEN jsonb_array_length(p.image_urls) END), 0)::bigint AS photos
+  FROM run_products m JOIN public.raw_products p ON p.id = m.product_id
+ WHERE m.run_id = %(run_id)s

@@ -1,0 +1,25 @@
+-- The account's throttle. The rules are in the functions of sql/migrations/002_functions.sql.
+
+-- name: take_slot
+SELECT wait, probe, cause FROM take_slot_v1(%(gap)s, %(headroom)s, %(max_wait)s)
+
+-- name: paused
+-- Whether the account was paused after this caller got its slot; a probe goes all the same.
+SELECT pause_cause AS cause FROM throttle WHERE pause_cause IS NOT NULL AND paused_until > clock_timestamp()
+
+-- name: pause
+SELECT pause_v1(%(cause)s, %(code)s, %(text)s, %(seconds)s) AS paused_until
+
+-- name: note_fault
+SELECT note_fault_v1(%(probe)s, %(cause)s, %(code)s, %(text)s) AS paused
+
+-- name: note_success
+SELECT note_success_v1(%(probe)s)
+
+-- name: throttle_state
+SELECT rate, pause_cause AS cause, pause_code AS code, pause_text AS text, pauses,
+       nullif(greatest(0, extract(epoch FROM CASE WHEN paused_until = 'infinity' THEN NULL
+                                                  WHEN pause_cause IS NOT NULL THEN paused_until END - clock_timestamp())), 0)::float8
+           AS paused_seconds,
+       CASE WHEN last_success_at > '-infinity' THEN last_success_at::text END AS last_success_at
+  FROM throttle
