@@ -12,7 +12,7 @@ from typing import Any
 import procrastinate
 
 from . import deadlines, logs, presence, rescue
-from .connector import Connector, keeps_its_session
+from .connector import Connector, reaches_postgres_itself
 from .database import Database
 from .environment import SettingsError
 from .jobs import PatientJobManager
@@ -61,32 +61,41 @@ class SyncApp(procrastinate.App):
     async def run_worker_async(self, **options: Any) -> None:
         """Run a worker until it is stopped. Raises SettingsError, SchemaError before it takes a job."""
         demand_worker_settings(self.settings)
+        logs.configure_once(self.settings.log_level, self.settings.log_format, secrets=self.settings.secrets)
         await self._demand_schema()
         given = {**self.worker_defaults, **options}
         listening = bool(given.get("listen_notify", True)) and await self._can_listen()
         async with self._at_work(given["concurrency"], listening) as services:
             await rescue.rescue(services)
             context = {CONTEXT_KEY: services}
-            await super().run_worker_async(**{**options, "listen_notify": listening, "additional_context": context})
+            await super().run_worker_async(
+                **{**options, "listen_notify": listening, "additional_context": context}
+            )
 
     @contextlib.asynccontextmanager
     async def _at_work(self, concurrency: int, listening: bool) -> AsyncIterator[Services]:
         # procrastinate runs jobs on the loop, our calls to Ximilar hop to a thread each: asyncio's default
         # executor would have six on two cores, whatever the concurrency.
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(concurrency + 4))
+        executor = ThreadPoolExecutor(concurrency + 4)
+        asyncio.get_running_loop().set_default_executor(executor)
         async with (
             presence.registered(self.database, self.job_manager, concurrency, listening) as worker_id,
             open_services(self.settings, self.database, worker_id, concurrency=concurrency) as services,
         ):
             log.info("worker_started", worker=str(worker_id), pid=os.getpid(), listening=listening)
-            yield services
-        log.info("worker_stopped", worker=str(worker_id), pid=os.getpid())
+            try:
+                yield services
+            finally:
+                log.info("worker_stopped", worker=str(worker_id), pid=os.getpid())
+                executor.shutdown(wait=False)
 
     async def _demand_schema(self) -> None:
         found = await self.database.one("search_path_works")
         assert found is not None
         if not found["tables"]:
-            raise SchemaError("the schema `ximilar` is not there yet: run `python -m procrastinate_app migrate`")
+            raise SchemaError(
+                "the schema `ximilar` is not there yet: run `python -m procrastinate_app migrate`"
+            )
         if not found["jobs"]:
             raise SchemaError(
                 "the role's search_path lacks the schema `ximilar`: run sql/grants.sql as the owner of Staging; "
@@ -96,9 +105,9 @@ class SyncApp(procrastinate.App):
     async def _can_listen(self) -> bool:
         if self.settings.staging_db_listen_url:
             return True
-        if await keeps_its_session(self.settings.staging_db_url):
+        if await reaches_postgres_itself(self.settings.staging_db_url):
             return True
-        log.info("polling", reason="STAGING_DB_URL is a transaction pool and STAGING_DB_LISTEN_URL is not set")
+        log.info("polling", reason="STAGING_DB_URL names a pooler and STAGING_DB_LISTEN_URL is not set")
         return False
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
-from typing import Any
 
 import procrastinate
 import psycopg
@@ -57,27 +56,15 @@ def _unless_garbage(on_notification: Notify) -> Notify:
     return notify
 
 
-async def keeps_its_session(url: str) -> bool:
-    """Whether a connection to `url` stays on one backend, which LISTEN needs.
+async def reaches_postgres_itself(url: str) -> bool:
+    """Whether a connection to `url` ends at Postgres and not at a pooler, which LISTEN may not survive.
 
-    A transaction pool cannot be told by trying LISTEN: that would leak onto somebody else's connection. It shows
-    when another client holds a transaction: our next statement runs on another backend.
+    A pooler makes up the backend's number that the protocol hands to a client for cancelling; Postgres hands out
+    the one that pg_backend_pid() tells. LISTEN itself must not be tried: through a transaction pool it would
+    leak onto somebody else's connection.
     """
-    async with contextlib.AsyncExitStack() as stack:
-        ours, other = [
-            await stack.enter_async_context(
-                await psycopg.AsyncConnection.connect(conninfo(url), autocommit=True, prepare_threshold=None)
-            )
-            for _ in range(2)
-        ]
-        first = await _backend(ours)
-        async with other.transaction():
-            # The pool lends out the backend used last; if that was ours, it is now taken.
-            held = await _backend(other)
-            second = await _backend(ours)
-        return bool(first == second and held != first)
-
-
-async def _backend(connection: Connection) -> Any:
-    row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
-    return row[0] if row else None
+    async with await psycopg.AsyncConnection.connect(
+        conninfo(url), autocommit=True, prepare_threshold=None
+    ) as connection:
+        row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+        return row is not None and row[0] == connection.info.backend_pid

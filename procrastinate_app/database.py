@@ -103,8 +103,12 @@ def conninfo(url: str, *, variable: str = "STAGING_DB_URL") -> str:
         given = psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.Error:
         # psycopg's own message quotes the part it stumbled over, which may be the password.
-        raise SettingsError(f"{variable} cannot be read as a Postgres URL (is the password percent-encoded?)") from None
-    return psycopg.conninfo.make_conninfo(url, **{name: value for name, value in DEFAULTS.items() if name not in given})
+        raise SettingsError(
+            f"{variable} cannot be read as a Postgres URL (is the password percent-encoded?)"
+        ) from None
+    return psycopg.conninfo.make_conninfo(
+        url, **{name: value for name, value in DEFAULTS.items() if name not in given}
+    )
 
 
 def pool_options(url: str, *, max_size: int) -> dict[str, Any]:
@@ -124,7 +128,9 @@ def pool_options(url: str, *, max_size: int) -> dict[str, Any]:
 async def open_database(url: str, *, max_size: int = 4) -> AsyncIterator[Database]:
     """A database with a pool of its own, for the command line."""
     pool: Pool = psycopg_pool.AsyncConnectionPool(
-        **pool_options(url, max_size=max_size), open=False, check=psycopg_pool.AsyncConnectionPool.check_connection
+        **pool_options(url, max_size=max_size),
+        open=False,
+        check=psycopg_pool.AsyncConnectionPool.check_connection,
     )
     async with pool:
         await pool.wait(timeout=POOL_TIMEOUT_SECONDS)

@@ -43,7 +43,9 @@ class PatientJobManager(JobManager):
         return None if row["id"] is None else Job.from_row(row)
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        await self._acknowledge(job, lambda: super(PatientJobManager, self).finish_job(job, status, delete_job))
+        await self._acknowledge(
+            job, lambda: super(PatientJobManager, self).finish_job(job, status, delete_job)
+        )
 
     async def retry_job(self, job: Job, *args: Any, **kwargs: Any) -> None:
         await self._acknowledge(job, lambda: super(PatientJobManager, self).retry_job(job, *args, **kwargs))

@@ -32,6 +32,7 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _Redactor(secrets),
+        _when_and_what_first,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -49,6 +50,12 @@ def configure(
     root.handlers = [handler]
     root.setLevel(level.upper())
     _quieten_libraries(level)
+
+
+def configure_once(level: str, format: str, *, secrets: Iterable[str]) -> None:
+    """Configure unless that was done: procrastinate's command line starts a worker without asking us first."""
+    if not structlog.is_configured():
+        configure(level, format, secrets=secrets)
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
@@ -78,6 +85,10 @@ class _Redactor:
         if isinstance(value, list | tuple):
             return [self._clean(inner) for inner in value]
         return value
+
+
+def _when_and_what_first(_logger: object, _method: str, event: Event) -> Event:
+    return {**{key: event.pop(key) for key in ("timestamp", "level", "event") if key in event}, **event}
 
 
 def _renderer(as_text: bool) -> Any:

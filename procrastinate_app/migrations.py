@@ -99,7 +99,9 @@ def _apply(connection: Connection, name: str, script: str) -> bool:
 
 
 def _record(connection: Connection, names: list[str]) -> None:
-    connection.cursor().executemany("INSERT INTO schema_version (name) VALUES (%s)", [(name,) for name in names])
+    connection.cursor().executemany(
+        "INSERT INTO schema_version (name) VALUES (%s)", [(name,) for name in names]
+    )
 
 
 def _queue_migrations() -> list[Path]:

@@ -43,7 +43,7 @@ async def record(
         if not await tx.one("holds_job", job_id=ticket.job_id, job_attempt=ticket.attempt):
             verdict = Verdict("late", "late", f"job {ticket.job_id} was taken over")
         elif product is not None:
-            verdict = await _write_row(tx, ticket, product, verdict)
+            verdict = await _write_row(tx, ticket, product, verdict, effort)
         await _write_attempt(tx, ticket, product, verdict, effort)
         if ticket.run_id is not None and verdict.outcome not in ("late", "moved"):
             await tx.run(
@@ -70,7 +70,9 @@ async def record_postponed(
     return row["faults"], row["others_succeeded"]
 
 
-async def _write_row(tx: Session, ticket: Ticket, product: Product, verdict: Verdict) -> Verdict:
+async def _write_row(
+    tx: Session, ticket: Ticket, product: Product, verdict: Verdict, effort: Effort
+) -> Verdict:
     present = await tx.one("lock_product", product_id=product.id)
     if present is None:
         return Verdict("gone", "gone", "the row was deleted while its job ran")
@@ -78,7 +80,8 @@ async def _write_row(tx: Session, ticket: Ticket, product: Product, verdict: Ver
         await tx.run("lock_enqueueing")
         await tx.run("enqueue_again", product_id=product.id, run_id=ticket.run_id)
         return Verdict("moved", "moved", "the row was edited while its job ran; queued again")
-    if verdict.outcome == "synced":
+    as_it_was = product.ximilar_status == "synced" and not effort.photos_sent
+    if verdict.outcome == "synced" and not as_it_was:
         await tx.run("mark_synced", product_id=product.id)
     elif verdict.outcome == "error":
         await tx.run("mark_error", product_id=product.id, reason=verdict.message)
@@ -86,7 +89,13 @@ async def _write_row(tx: Session, ticket: Ticket, product: Product, verdict: Ver
 
 
 async def _write_attempt(
-    tx: Session, ticket: Ticket, product: Product | None, verdict: Verdict, effort: Effort, *, probe: bool = False
+    tx: Session,
+    ticket: Ticket,
+    product: Product | None,
+    verdict: Verdict,
+    effort: Effort,
+    *,
+    probe: bool = False,
 ) -> None:
     await tx.run(
         "record_attempt",

@@ -59,9 +59,7 @@ def plan(
     """
     listed = photos(product, allow_private=allow_private)
     metadata = product.metadata()
-    records = [
-        Record(url, metadata) for url in listed.urls if _to_send(product, ledger, url, sent_before)
-    ]
+    records = [Record(url, metadata) for url in listed.urls if _to_send(product, ledger, url, sent_before)]
     return Plan(records, listed.refused, len(listed.urls) + len(listed.refused))
 
 

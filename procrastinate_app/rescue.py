@@ -1,17 +1,18 @@
 """Brings jobs back whose worker died or lost them. procrastinate leaves that to its users.
 
 A job is nobody's when its worker is gone, silent or known to be dead, or when it is older than any job may be
-(its acknowledgement was lost). Being rescued three times is taken for the job's own doing.
+(its acknowledgement was lost). A product that sees its worker die again and again is taken for the cause; ten
+times, since the innocent ones beside it see it as well.
 """
 
 from __future__ import annotations
 
 from . import deadlines, logs
-from .database import Database, Row, Session
+from .database import Row, Session
 from .process import is_dead, this_process
 from .services import Services
 
-MAX_RESCUES = 3
+MAX_RESCUES = 10
 
 log = logs.get(__name__)
 
@@ -61,12 +62,12 @@ async def _rescue_one(tx: Session, job: Row) -> None:
         reason = f"its worker died {rescues} times while at work on it"
         await tx.run("give_up_job", job_id=job["id"])
         await tx.run("mark_error", product_id=job["product_id"], reason=reason)
-        await tx.run(
-            "settle_product", run_id=job["run_id"], product_id=job["product_id"], outcome="error"
-        )
+        await tx.run("settle_product", run_id=job["run_id"], product_id=job["product_id"], outcome="error")
     else:
         await tx.run("requeue_job", job_id=job["id"])
-    log.warning("job_rescued", job_id=job["id"], product_id=job["product_id"], rescues=rescues, hopeless=hopeless)
+    log.warning(
+        "job_rescued", job_id=job["id"], product_id=job["product_id"], rescues=rescues, hopeless=hopeless
+    )
 
 
 async def _record(tx: Session, job: Row, rescues: int) -> None:

@@ -10,9 +10,17 @@ from procrastinate import BaseRetryStrategy, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
-DATABASE_FAULT_SECONDS = 5.0
 PUT_OFF_BASE_SECONDS = 1.0
 PUT_OFF_MAX_SECONDS = 60.0
+
+
+def is_database_fault(error: BaseException) -> bool:
+    """Whether the database, its connection or a missing grant is at fault, and not what was sent to it."""
+    if isinstance(error, ConnectorException) and error.__cause__ is not None:
+        error = error.__cause__
+    return isinstance(error, psycopg.Error) and not isinstance(
+        error, psycopg.DataError | psycopg.IntegrityError
+    )
 
 
 class PutBack(Exception):
@@ -32,9 +40,7 @@ class ComesBack(BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, PutBack):
             return _in(exception.seconds)
-        if isinstance(exception, psycopg.Error | ConnectorException):
-            return _in(DATABASE_FAULT_SECONDS * random.uniform(0.5, 1.5))
-        if isinstance(exception, asyncio.CancelledError):
+        if is_database_fault(exception) or isinstance(exception, asyncio.CancelledError):
             return _in(0.0)
         return None
 

@@ -40,9 +40,7 @@ async def open_services(
     """Open the pool of connections to Ximilar; close it when its last call has been written down."""
     with RequestsTransport(settings.api_url, settings.token, connections=concurrency) as transport:
         throttle = Throttle(database, settings.rate_limit)
-        uploader = Uploader(
-            make_profile(settings), transport, throttle, database, concurrency=concurrency
-        )
+        uploader = Uploader(make_profile(settings), transport, throttle, database, concurrency=concurrency)
         try:
             yield Services(settings, database, uploader, worker_id)
         finally:

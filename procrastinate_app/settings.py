@@ -16,9 +16,7 @@ DATABASE = frozenset({"STAGING_DB_URL"})
 WORKER = DATABASE | {"XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID"}
 
 XIMILAR_VARIABLES = (
-    Variable(
-        "XIMILAR_API_TOKEN", "token", "Ximilar's API token", parse=environment.printable, secret=True
-    ),
+    Variable("XIMILAR_API_TOKEN", "token", "Ximilar's API token", parse=environment.printable, secret=True),
     Variable(
         "XIMILAR_COLLECTION_ID",
         "collection_id",
@@ -40,7 +38,10 @@ XIMILAR_VARIABLES = (
         environment.one_of("recognition"),
     ),
     Variable(
-        "XIMILAR_TASK_ID", "task_id", "classification task; empty: Ximilar's default", parse=environment.printable
+        "XIMILAR_TASK_ID",
+        "task_id",
+        "classification task; empty: Ximilar's default",
+        parse=environment.printable,
     ),
     Variable(
         "XIMILAR_ALLOW_PRIVATE_URLS",

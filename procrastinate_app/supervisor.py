@@ -68,7 +68,9 @@ class _Supervisor:
             log.warning("worker_fell", error=type(error).__name__, reason=str(error).splitlines()[:1])
         else:
             if not self._stopping.is_set():
-                log.warning("worker_fell", error="ended", reason="procrastinate ended it; the database blinked")
+                log.warning(
+                    "worker_fell", error="ended", reason="procrastinate ended it; the database blinked"
+                )
 
     async def _until_stopped(self, app: SyncApp) -> None:
         working = asyncio.create_task(app.run_worker_async(install_signal_handlers=False))
@@ -101,4 +103,3 @@ class _Supervisor:
             os._exit(INTERRUPTED)  # somebody pressed Ctrl-C twice and means it
         log.info("worker_stopping", signal=signal.Signals(number).name)
         self._stopping.set()
-

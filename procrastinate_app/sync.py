@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from . import logs, outcome, runs
 from .outcome import Effort, Ticket
 from .plan import LedgerEntry, Verdict, judge, plan
 from .product import Product
-from .retry import PutBack, put_off_seconds
+from .retry import PutBack, is_database_fault, put_off_seconds
 from .services import Services
 from .upload import Pushed
 from .ximilar.errors import SystemFault
+
+BUSY_SECONDS = 10.0
+DATABASE_FAULT_SECONDS = 5.0
 
 log = logs.get(__name__)
 
@@ -21,6 +25,22 @@ async def sync_product(services: Services, ticket: Ticket, *, sent_before: float
 
     Raises PutBack when nobody's photo is at fault: the row keeps its state and the job comes back.
     """
+    try:
+        return await _bring(services, ticket, sent_before)
+    except PutBack:
+        raise
+    except Exception as error:
+        if is_database_fault(error):
+            # Keeps its place in the worker meanwhile: a broken database must not be met by every job of the queue.
+            await asyncio.sleep(DATABASE_FAULT_SECONDS)
+            raise
+        # The job will end `failed` with a traceback in the log; this is for those who look at the product.
+        bug = Verdict("failed", "bug", type(error).__name__)
+        await outcome.record(services.database, ticket, None, bug, Effort())
+        raise
+
+
+async def _bring(services: Services, ticket: Ticket, sent_before: float | None) -> str:
     begun = time.monotonic()
     product = await _load(services, ticket.product_id)
     if product is None or not product.ready:
@@ -65,7 +85,9 @@ async def _put_off(
         if pushed.answers:
             left = Verdict("postponed", pushed.no_slot or "unfinished")
             await outcome.record_postponed(services.database, ticket, product, left, effort, probe=False)
-        raise PutBack(pushed.no_slot or "unfinished")
+        # During a pause no product is fetched; but with all slots taken it would come right back.
+        no_progress = not pushed.answers and pushed.no_slot is None
+        raise PutBack(pushed.no_slot or "unfinished", BUSY_SECONDS if no_progress else 0.0)
     fault = pushed.fault
     verdict = Verdict("postponed", fault.cause, fault.reason, fault.code, fault.request_id)
     faults, others_succeeded = await outcome.record_postponed(

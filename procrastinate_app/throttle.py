@@ -9,28 +9,40 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from . import logs
 from .database import Database
 from .ximilar.errors import AccountFault, RateLimited, SystemFault
 
 # Slots are (1 + HEADROOM) / rate apart. A slot is when a request leaves, the limit counts when it arrives; a
 # request that leaves late crowds those behind it. HEADROOM is the lateness, in seconds, that is absorbed.
-HEADROOM = 0.12
-# A caller that wakes this late gives its slot up and takes another.
+HEADROOM = 0.10
+# A caller that is later than this when it is about to send gives its slot up and takes another.
 TOLERANCE_SECONDS = 0.03
 # A caller that slept for longer than this asks again whether the account has been paused meanwhile.
 RECHECK_SECONDS = 0.25
 ACCOUNT_PAUSE_SECONDS = 300.0
 
+log = logs.get(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Leave to send one request now; after a pause the first is the `probe` that decides whether it is over."""
+    """Leave to send one request at `due` (monotonic clock).
+
+    After a pause the first is the `probe` that decides whether the pause is over.
+    """
 
     probe: bool
+    due: float
+
+    @property
+    def missed(self) -> bool:
+        """Whether it is too late to use this slot: the request would crowd those behind it."""
+        return not self.probe and time.monotonic() - self.due > TOLERANCE_SECONDS
 
 
 class NoSlot(Exception):
-    """No request may be sent: `cause` is why the account is paused, or `busy` if the next slot is too far away."""
+    """No request may be sent: `cause` is why the account is paused, or `busy`: the next slot is too far away."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
@@ -46,18 +58,21 @@ class Throttle:
         self._headroom = headroom
 
     async def slot(self, max_wait: float) -> Slot:
-        """Wait for the next slot. Raises NoSlot, at once, while paused or if it is over `max_wait` seconds away."""
-        gives_up = time.monotonic() + max_wait
-        while True:
-            probe, wait, late = await self._take(max(0.0, gives_up - time.monotonic()))
-            if wait > RECHECK_SECONDS and not probe:
-                await self._raise_if_paused()
-            if late <= TOLERANCE_SECONDS or probe:
-                return Slot(probe)
+        """Wait for the next slot. Raises NoSlot while paused, or at once if it is over `max_wait` seconds away."""
+        row = await self._database.one("take_slot", gap=self._gap, headroom=self._headroom, max_wait=max_wait)
+        assert row is not None
+        if row["wait"] is None:
+            raise NoSlot(row["cause"])
+        slot = Slot(row["probe"], time.monotonic() + row["wait"])
+        await asyncio.sleep(row["wait"])
+        if row["wait"] > RECHECK_SECONDS and not slot.probe:
+            await self._raise_if_paused()
+        return slot
 
     async def succeeded(self, slot: Slot) -> None:
         """Ximilar answered the call of this slot, be it with a refusal of the photo."""
-        await self._database.run("note_success", probe=slot.probe)
+        if await self._database.value("note_success", probe=slot.probe):
+            log.info("account_resumed")
 
     async def failed(self, slot: Slot, fault: SystemFault) -> bool:
         """The call of this slot met the system's fault. Returns whether the account is paused now."""
@@ -66,16 +81,6 @@ class Throttle:
             await self._database.run("pause", **said, seconds=_pause_seconds(fault))
             return True
         return bool(await self._database.value("note_fault", **said, probe=slot.probe))
-
-    async def _take(self, max_wait: float) -> tuple[bool, float, float]:
-        """Take a slot and sleep until it; returns (probe, seconds waited for, seconds too late)."""
-        row = await self._database.one("take_slot", gap=self._gap, headroom=self._headroom, max_wait=max_wait)
-        received = time.monotonic()
-        assert row is not None
-        if row["wait"] is None:
-            raise NoSlot(row["cause"])
-        await asyncio.sleep(row["wait"])
-        return row["probe"], row["wait"], time.monotonic() - received - row["wait"]
 
     async def _raise_if_paused(self) -> None:
         cause = await self._database.value("paused")

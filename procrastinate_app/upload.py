@@ -17,6 +17,7 @@ from .database import Database
 from .product import Product
 from .throttle import NoSlot, Slot, Throttle
 from .ximilar.answers import Record, Stored
+from .ximilar.calls import Call
 from .ximilar.errors import SystemFault
 from .ximilar.profile import Profile
 from .ximilar.requests_transport import RequestsTransport
@@ -67,7 +68,7 @@ class Uploader:
         self._throttle = throttle
         self._database = database
         self._free_calls = asyncio.Semaphore(concurrency)
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: set[asyncio.Task[bool]] = set()
 
     async def push(self, product: Product, records: Sequence[Record]) -> Pushed:
         """Send the records. No new call starts once something went wrong, or 20 s after the first."""
@@ -98,33 +99,43 @@ class Uploader:
     async def _send_in_slot(
         self, product: Product, batch: list[Record], pushed: Pushed, until: float
     ) -> None:
-        try:
-            slot = await self._throttle.slot(max_wait=until - time.monotonic())
-        except NoSlot as refusal:
-            if refusal.cause == "busy":
-                pushed.unfinished = True
-            else:
-                pushed.no_slot = refusal.cause
-            return
-        # Shielded: a call that has left cannot be called back, so its answer is kept whatever becomes of the job.
-        sending = asyncio.create_task(self._send(product, batch, slot, pushed))
-        self._in_flight.add(sending)
-        sending.add_done_callback(self._in_flight.discard)
-        await asyncio.shield(sending)
+        sent = False
+        while not sent:
+            try:
+                slot = await self._throttle.slot(max_wait=until - time.monotonic())
+            except NoSlot as refusal:
+                if refusal.cause == "busy":
+                    pushed.unfinished = True
+                else:
+                    pushed.no_slot = refusal.cause
+                return
+            # Shielded: a call that has left cannot be called back, so its answer is kept, come what may.
+            sending = asyncio.create_task(self._send(product, batch, slot, pushed))
+            self._in_flight.add(sending)
+            sending.add_done_callback(self._in_flight.discard)
+            sent = await asyncio.shield(sending)
 
-    async def _send(self, product: Product, batch: list[Record], slot: Slot, pushed: Pushed) -> None:
+    async def _send(self, product: Product, batch: list[Record], slot: Slot, pushed: Pushed) -> bool:
+        """Make the call and keep its answer. Returns False if the slot was missed and nothing was sent."""
         try:
-            answers = await asyncio.to_thread(self._transport.send, self.profile.store(batch))
+            answers = await asyncio.to_thread(self._call, slot, self.profile.store(batch))
         except SystemFault as fault:
             if pushed.fault is None:
                 pushed.fault, pushed.probe = fault, slot.probe
                 pushed.paused = await self._throttle.failed(slot, fault)
-            return
+            return True
+        if answers is None:
+            return False
         for answer in answers:
             if answer.fault is None:
                 await _patiently(functools.partial(self._store, product, answer))
         pushed.answers.extend(answers)
         await self._throttle.succeeded(slot)
+        return True
+
+    def _call(self, slot: Slot, call: Call[T]) -> T | None:
+        # In the thread, as late as can be: the loop and the threads' start have their delays too.
+        return None if slot.missed else self._transport.send(call)
 
     async def _store(self, product: Product, answer: Stored) -> None:
         await self._database.run(

@@ -39,11 +39,10 @@ async def run_now(arguments: argparse.Namespace, settings: Settings, output: Out
 
 async def resend(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Queue products to be sent again in full."""
-    async with open_database(settings.staging_db_url, max_size=1) as database:
-        async with database.transaction() as tx:
-            await tx.run("lock_enqueueing")
-            await tx.run("no_statement_timeout")
-            products = await tx.value("enqueue_resend", sku=None if arguments.all else arguments.sku)
+    async with open_database(settings.staging_db_url, max_size=1) as database, database.transaction() as tx:
+        await tx.run("lock_enqueueing")
+        await tx.run("no_statement_timeout")
+        products = await tx.value("enqueue_resend", sku=None if arguments.all else arguments.sku)
     if output.as_json:
         output.document({"products": products})
     else:

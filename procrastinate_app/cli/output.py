@@ -26,7 +26,9 @@ class Output:
 
     def document(self, facts: Mapping[str, Any]) -> None:
         """Print one JSON document."""
-        print(json.dumps(facts, default=str, ensure_ascii=False, indent=None if not sys.stdout.isatty() else 2))
+        print(
+            json.dumps(facts, default=str, ensure_ascii=False, indent=None if not sys.stdout.isatty() else 2)
+        )
 
     def line(self, text: str = "") -> None:
         self.console.print(text, markup=False, soft_wrap=True)

@@ -48,7 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     output = Output(as_json=arguments.json)
     try:
         settings = Settings.from_env(environment.load(), arguments.needs)
-        logs.configure(settings.log_level, settings.log_format, secrets=settings.secrets, stream=arguments.logs_to)
+        logs.configure(
+            settings.log_level, settings.log_format, secrets=settings.secrets, stream=arguments.logs_to
+        )
         handler: Handler = arguments.handler
         done = handler(arguments, settings, output)
         return done if isinstance(done, int) else asyncio.run(done)
@@ -137,7 +139,9 @@ def _add_enqueueing(add: _Commands) -> None:
         command = add(
             name, enqueue.run_now, f"start a run over the products {what}, now", f"ximilar-sync {name} --wait"
         )
-        command.add_argument("--wait", action="store_true", help="watch it until it ends; exit 1 unless success")
+        command.add_argument(
+            "--wait", action="store_true", help="watch it until it ends; exit 1 unless success"
+        )
         command.add_argument("--dry-run", action="store_true", help="only say how much there is to do")
     resend = add(
         "resend", enqueue.resend, "send all photos of products again", "ximilar-sync resend SKU-0042"
@@ -155,12 +159,19 @@ def _add_enqueueing(add: _Commands) -> None:
 
 
 def _add_reports(add: _Commands) -> None:
-    add("status", report.status, "products, the current run, throttle, workers, next ticks", "ximilar-sync status")
+    add(
+        "status",
+        report.status,
+        "products, the current run, throttle, workers, next ticks",
+        "ximilar-sync status",
+    )
     runs = add("runs", report.runs, "the latest runs", "ximilar-sync runs --limit 5")
     runs.add_argument("--limit", type=int, default=20)
     errors = add("errors", report.errors, "products in error, grouped by cause", "ximilar-sync errors")
     errors.add_argument("--examples", type=int, default=3, help="products shown for each cause")
-    product = add("product", report.product, "everything known about a product", "ximilar-sync product SKU-0042")
+    product = add(
+        "product", report.product, "everything known about a product", "ximilar-sync product SKU-0042"
+    )
     product.add_argument("sku", metavar="SKU")
 
 

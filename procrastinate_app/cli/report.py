@@ -27,7 +27,9 @@ async def status(_arguments: argparse.Namespace, settings: Settings, output: Out
     for warning in facts["warnings"]:
         output.line(f"WARNING: {warning}")
     output.table("Products", facts["products"])
-    output.table("Runs now", facts["runs"], ("id", "kind", "fetched", "synced", "errors", "remaining", "seconds"))
+    output.table(
+        "Runs now", facts["runs"], ("id", "kind", "fetched", "synced", "errors", "remaining", "seconds")
+    )
     output.table("Jobs waiting and running", facts["jobs"])
     output.table("Throttle", [facts["throttle"]])
     shown = ("host", "pid", "jobs", "concurrency", "listening", "silent_seconds", "started_at", "version")

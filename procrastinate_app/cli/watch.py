@@ -52,7 +52,11 @@ async def _with_bar(database: Database, run_id: int, output: Output) -> Row:
         while True:
             row = await _look(database, run_id)
             bar.update(
-                task, total=row["fetched"], completed=_done(row), errors=row["errors"], rate=f"{_rate(row):.1f}"
+                task,
+                total=row["fetched"],
+                completed=_done(row),
+                errors=row["errors"],
+                rate=f"{_rate(row):.1f}",
             )
             if row["completed_at"]:
                 return row

@@ -1,7 +1,7 @@
-"""Carries calls with `aiohttp`, for the gateway: one bounded pool of persistent connections, on one event loop.
+"""Carries calls with `aiohttp`, for the gateway: one bounded pool of persistent connections, on one loop.
 
-It means the same by a deadline, a size cap and each error as `requests_transport`; one test suite runs over both.
-It repeats nothing but a connection that was never made.
+It means the same by a deadline, a size cap and each error as `requests_transport`; one test suite runs over
+both. It repeats nothing but a connection that was never made.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class AiohttpTransport:
-    """At most `connections` calls in flight; a further one waits for a free connection within its own deadline.
+    """At most `connections` calls in flight; a further one waits for a free connection within its deadline.
 
     `deadline` is the most seconds a whole call may take, `connect` the most for its connection. An async
     context manager, to be entered on the loop it is used on.
@@ -76,7 +76,7 @@ class AiohttpTransport:
     ) -> T:
         """Make the call and return its answer. Raises the errors of `ximilar.errors` and no other.
 
-        `deadline` (seconds from now) replaces the transport's own where it is shorter; `headers` join the call's.
+        `deadline` (seconds from now) replaces the transport's if it is shorter; `headers` join the call's.
         """
         request = call.request
         parcel = _Parcel(msgspec.json.encode(request.body))

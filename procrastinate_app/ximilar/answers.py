@@ -11,7 +11,7 @@ from .errors import XimilarError
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One photo to store: its address and the product's metadata (`sku_id`, brand, name, category, price, currency)."""
+    """One photo to store: its address and its product (`sku_id`, brand, name, category, price, currency)."""
 
     url: str
     metadata: Mapping[str, str]
@@ -35,7 +35,7 @@ class Item:
     """One garment found on a photo: `bbox` is [x1, y1, x2, y2] in pixels, `confidence` 0..1."""
 
     crop_url: str | None
-    bbox: list[float]
+    bbox: list[int | float]
     category: str | None
     confidence: float | None
 

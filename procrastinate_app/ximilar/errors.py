@@ -30,8 +30,8 @@ TEXT_LIMIT = 300
 class XimilarError(Exception):
     """A call to Ximilar failed.
 
-    `code` is the status code that decided (the body's where there is one, else HTTP's, else None), `text` what
-    came with it, cut at 300 characters, `request_id` Ximilar's own, for its support.
+    `code` is the status code that decided (the body's where there is one, else HTTP's, else None), `text`
+    what came with it, cut at 300 characters, `request_id` Ximilar's own, for its support.
     """
 
     cause: ClassVar[str] = "error"

@@ -6,7 +6,6 @@ field is read as if it might be missing.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ NOT_THERE = 404
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """`collection_id` names the visual-search collection, `task_id` (may be empty) the classification task."""
+    """`collection_id` names the visual-search collection, `task_id` (may be empty) the classification."""
 
     collection_id: str
     task_id: str = ""
@@ -51,7 +50,7 @@ class Recognition:
         return Call("tag", _post("classify", body), _read_tags)
 
     def search(self, url: str, top_k: int) -> Call[list[Candidate]]:
-        """Find up to `top_k` photos of the collection that look like this one, merged to one candidate a SKU."""
+        """Find up to `top_k` photos of the collection that look like this one, as one candidate a SKU."""
         body = {**_records(url), "collection_id": self.collection_id, "k": top_k}
         return Call("search", _post("visualSearch", body), _read_candidates)
 
@@ -176,12 +175,12 @@ def _unit(value: object) -> float | None:
     """A number clamped to 0..1, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return None
-    return min(max(float(value), 0.0), 1.0)
+    return float(min(max(value, 0), 1))
 
 
-def _box(value: object) -> list[float]:
+def _box(value: object) -> list[int | float]:
     """[x1, y1, x2, y2], or an empty list where the box is not four numbers."""
     if not isinstance(value, list) or len(value) != 4:
         return []
     numbers = [side for side in value if isinstance(side, int | float) and not isinstance(side, bool)]
-    return numbers if len(numbers) == 4 and all(map(math.isfinite, numbers)) else []
+    return numbers if len(numbers) == 4 and all(abs(side) < 1e9 for side in numbers) else []

@@ -92,7 +92,7 @@ class RequestsTransport:
 
 
 class _Watchdog:
-    """Shuts the socket of the call in this thread when its deadline has passed, and knows if anything was sent."""
+    """Shuts the socket of this thread's call when its deadline has passed; knows if anything was sent."""
 
     _calls = threading.local()
 
@@ -105,20 +105,20 @@ class _Watchdog:
 
     @classmethod
     def sending(cls, sock: socket.socket | None) -> None:
-        """Tell the watchdog of this thread's call, if there is one, that the request leaves over this socket."""
+        """Tell the watchdog of this thread's call, if there is one, over which socket the request leaves."""
         current: _Watchdog | None = getattr(cls._calls, "current", None)
         if current is not None:
             current._sock = sock
 
     def blame(self, error: Exception) -> NotSent | NoAnswer:
-        """Return what a broken exchange stands for: no connection, silence to the deadline, or a broken line."""
+        """Return what a broken exchange stands for: no connection, silence to the end, or a broken line."""
         if self._sock is None:
             return NotSent(_kind(error))
         timed_out = time.monotonic() >= self._ends or isinstance(error, requests.exceptions.Timeout)
         return TimedOut("no whole answer in time") if timed_out else NoAnswer(_kind(error))
 
     def demand_whole(self) -> None:
-        """Raise TimedOut if the answer ended because its socket was shut: http.client may take that for its end."""
+        """Raise TimedOut if the socket was shut: http.client may have taken that for the answer's end."""
         if self._bitten:
             raise TimedOut("no whole answer in time")
 

@@ -96,9 +96,9 @@ BEGIN
 END $$;
 
 -- Takes note that Ximilar answered. Only the probe ends a pause: other answers may be of calls sent before it.
--- Writes at most once a second while all is well.
+-- Writes at most once a second while all is well. Returns whether a pause ended.
 CREATE FUNCTION note_success_v1(probe boolean)
-RETURNS void LANGUAGE plpgsql AS $$
+RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE throttle SET faults = 0, last_success_at = clock_timestamp()
@@ -106,6 +106,8 @@ BEGIN
     IF probe THEN
         UPDATE throttle SET pause_cause = NULL, pause_code = NULL, pause_text = NULL, paused_at = NULL,
                paused_until = '-infinity', probing_until = '-infinity', pauses = 0
-         WHERE paused_until <= clock_timestamp();
+         WHERE pause_cause IS NOT NULL AND paused_until <= clock_timestamp();
+        RETURN FOUND;
     END IF;
+    RETURN false;
 END $$;

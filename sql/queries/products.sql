@@ -25,13 +25,22 @@ SELECT enqueue_v1(ARRAY(
 
 -- name: enqueue_resend
 -- Queues products to be sent again in full, outside a run: those of one SKU, or all that are synced (sku NULL).
--- A photo stored after `sent_before` counts as sent, so a job that is repeated sends nothing twice.
-SELECT enqueue_v1(ARRAY(
-    SELECT p.id
+-- A photo stored after `sent_before` counts as sent, so a job that is repeated sends nothing twice. A job that is
+-- waiting already is told to. The caller holds the lock of lock_enqueueing.
+WITH chosen AS (
+    SELECT p.id, 'product:' || p.id AS lock
       FROM public.raw_products p
      WHERE CASE WHEN %(sku)s::text IS NULL THEN p.ximilar_status = 'synced' ELSE p.external_id = %(sku)s END
-     ORDER BY p.id
-), NULL, jsonb_build_object('sent_before', extract(epoch FROM clock_timestamp()))) AS products
+), told AS (
+    UPDATE procrastinate_jobs j
+       SET args = j.args || jsonb_build_object('sent_before', extract(epoch FROM clock_timestamp()))
+      FROM chosen
+     WHERE j.lock = chosen.lock AND j.status = 'todo'
+    RETURNING chosen.id
+)
+SELECT (SELECT count(DISTINCT id) FROM told)
+       + enqueue_v1(ARRAY(SELECT id FROM chosen WHERE id NOT IN (SELECT id FROM told) ORDER BY id), NULL,
+                    jsonb_build_object('sent_before', extract(epoch FROM clock_timestamp()))) AS products
 
 -- name: enqueue_again
 -- Queues one product after its row was edited while its job ran, unless a job is waiting already.

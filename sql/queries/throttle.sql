@@ -14,7 +14,7 @@ SELECT pause_v1(%(cause)s, %(code)s, %(text)s, %(seconds)s) AS paused_until
 SELECT note_fault_v1(%(probe)s, %(cause)s, %(code)s, %(text)s) AS paused
 
 -- name: note_success
-SELECT note_success_v1(%(probe)s)
+SELECT note_success_v1(%(probe)s) AS resumed
 
 -- name: throttle_state
 SELECT rate, pause_cause AS cause, pause_code AS code, pause_text AS text, pauses,
