@@ -1,0 +1,92 @@
+# `make help` lists what there is. Everything runs in .venv, which `make venv` keeps up to date.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# The first Python on PATH that is new enough; a version manager's empty shim does not count.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP_OPTIONS := -qq --disable-pip-version-check --no-input
+CODE := $(wildcard procrastinate_app web ops tests)
+LOCK := CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(if $(UPGRADE),--upgrade)
+
+# Names that libraries call or read, for the search for dead code: falcon, http.server, gunicorn and its settings,
+# procrastinate, requests and urllib3, logging, pytest; and the arguments of __exit__.
+CALLED_BY_OTHERS := on_* do_* process_* strip_url_path_trailing_slash log_message protocol_version \
+	disable_nagle_algorithm daemon_threads close_connection request_queue_size load_config handle_* worker_* keepalive max_requests* asgi_* \
+	limit_request_* forwarded_allow_ips control_socket_disable accesslog errorlog loglevel logger_class \
+	child_exit _keepalive_handle _callback_parser fetch_job _get_standalone_connection get_retry_decision \
+	trust_env ConnectionCls pool_classes_by_scheme handlers pytest_* trace traceback
+# Hashes of packages, and an example of a request id.
+NO_SECRETS := requirements.*\.txt$$|openapi\.json$$
+space := $(subst ,, )
+comma := ,
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv: $(STAMP) ## make or update .venv from the pinned requirements
+
+$(STAMP): requirements.txt ops/requirements-dev.txt setup.cfg pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (apt-get install python3 python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments (apt-get install python3-venv)" >&2; exit 1; }
+	@echo "installing the pinned requirements into $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --require-hashes -r ops/requirements-dev.txt
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: venv ## run the whole system once on this machine and judge the result; CATALOGUE=file.json for other products
+	@$(BIN)/python -m ops.local demo $(if $(CATALOGUE),--catalogue '$(CATALOGUE)') $(ARGS)
+
+.PHONY: up
+up: venv ## keep the whole system running until Ctrl-C; its state survives in .local
+	@$(BIN)/python -m ops.local up $(if $(CATALOGUE),--catalogue '$(CATALOGUE)') $(ARGS)
+
+.PHONY: test
+test: venv ## run all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-unit
+test-unit: venv ## run the tests that need neither database nor network
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+.PHONY: check
+check: venv ## style, types, layers, dead and duplicate code, secrets
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/unit/test_layers.py
+	$(BIN)/vulture $(CODE) --min-confidence 60 --ignore-decorators @pytest.fixture \
+		--ignore-names '$(subst $(space),$(comma),$(CALLED_BY_OTHERS))'
+	$(BIN)/jscpd --mode weak --min-tokens 80 --format python --exit-code 1 --no-tips --reporters console $(CODE)
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '$(NO_SECRETS)'
+
+.PHONY: format
+format: venv ## put the code into its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: venv ## pin the requirements of setup.cfg anew; UPGRADE=1 takes the newest versions
+	$(LOCK) --output-file requirements.txt setup.cfg
+	$(LOCK) --extra dev --constraint requirements.txt --output-file ops/requirements-dev.txt setup.cfg
+
+.PHONY: clean
+clean: ## stop the local system and delete its state and all caches
+	@if test -x $(BIN)/python && test -d .local; then $(BIN)/python -m ops.local clean; fi
+	@rm -rf .local .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+.PHONY: distclean
+distclean: clean ## clean, and delete .venv
+	@rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""Draws the sample catalogue: `python -m ops.local.drawing` writes ops/local/catalogue anew."""
