@@ -6,6 +6,7 @@ failed one leaves nothing behind.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator
@@ -38,10 +39,16 @@ class MigrationError(RuntimeError):
 def migrate(url: str) -> list[str]:
     """Apply what is missing and return the names of the steps applied. Raises MigrationError, psycopg.Error."""
     with psycopg.connect(conninfo(url), autocommit=True, prepare_threshold=None) as connection:
-        _ensure_schema(connection)
-        connection.execute(BOOTSTRAP)
+        with _alone(connection):
+            _ensure_schema(connection)
+        new_path = _ensure_search_path(connection)
+        with _alone(connection):
+            connection.execute(BOOTSTRAP)
+            _take_over(connection)
         applied = [name for name, script in _steps(connection) if _apply(connection, name, script)]
         _seed_ticks(connection)
+        if new_path:
+            _end_backend(connection)
     return applied
 
 
@@ -51,13 +58,24 @@ def pending(connection: Connection) -> list[str]:
     return [name for name, _ in _steps(connection) if name not in done]
 
 
+@contextlib.contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """A transaction in the schema, of one migrator at a time."""
+    with connection.transaction():
+        # Of the transaction, both of them and the lock: they survive PgBouncer. The role's own timeout is for
+        # scrapers' locks; another migrator may take longer.
+        connection.execute("SET LOCAL lock_timeout = '60s'")
+        connection.execute("SET LOCAL search_path = ximilar, public")
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('ximilar.migrate'))")
+        yield
+
+
 def _ensure_schema(connection: Connection) -> None:
     exists = connection.execute("SELECT to_regnamespace('ximilar') IS NOT NULL").fetchone()
     if exists and exists[0]:
         return
     try:
         connection.execute("CREATE SCHEMA ximilar")
-        connection.execute(_set_search_path(connection))
     except psycopg.errors.InsufficientPrivilege:
         raise MigrationError(
             "the schema `ximilar` does not exist and this role may not create it: "
@@ -65,37 +83,66 @@ def _ensure_schema(connection: Connection) -> None:
         ) from None
 
 
-def _set_search_path(connection: Connection) -> psycopg.sql.Composed:
-    return psycopg.sql.SQL("ALTER ROLE {} IN DATABASE {} SET search_path = ximilar, public").format(
-        psycopg.sql.Identifier(connection.info.user), psycopg.sql.Identifier(connection.info.dbname)
+def _ensure_search_path(connection: Connection) -> bool:
+    """Have this role find the schema by itself, where sql/grants.sql has not seen to it. Returns whether it did."""
+    found = connection.execute("SELECT 'ximilar' = ANY (current_schemas(false))").fetchone()
+    if found and found[0]:
+        return False
+    role, database = connection.execute("SELECT current_user, current_database()").fetchone() or ("", "")
+    connection.execute(
+        psycopg.sql.SQL("ALTER ROLE {} IN DATABASE {} SET search_path = ximilar, public").format(
+            psycopg.sql.Identifier(role), psycopg.sql.Identifier(database)
+        )
     )
+    return True
+
+
+def _end_backend(connection: Connection) -> None:
+    """End the backend that was used: a pooler would lend it to a worker, and it keeps the path it began with."""
+    with contextlib.suppress(psycopg.OperationalError):
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
 def _steps(connection: Connection) -> Iterator[tuple[str, str]]:
     """All steps in order: procrastinate's schema or its upgrades, then ours."""
-    present = connection.execute("SELECT to_regclass('ximilar.procrastinate_jobs') IS NOT NULL").fetchone()
-    recorded = {row[0] for row in connection.execute(sql("applied"))}
-    if not (present and present[0]) or BASELINE in recorded:
-        yield BASELINE, procrastinate.schema.SchemaManager.get_schema()
+    yield BASELINE, procrastinate.schema.SchemaManager.get_schema()
     for path in _queue_migrations():
         yield f"procrastinate {path.name}", path.read_text()
     for path in sorted((SQL_FOLDER / "migrations").glob("*.sql")):
         yield path.name, path.read_text()
 
 
+def _take_over(connection: Connection) -> None:
+    """Record procrastinate's schema as applied where its own `schema --apply` has made it before us."""
+    present = connection.execute("SELECT to_regclass('ximilar.procrastinate_jobs') IS NOT NULL").fetchone()
+    recorded = {row[0] for row in connection.execute(sql("applied"))}
+    if BASELINE in recorded or not (present and present[0]):
+        return
+    wanted = set(re.findall(r"CREATE FUNCTION (\w+)", procrastinate.schema.SchemaManager.get_schema()))
+    found = connection.execute("SELECT proname FROM pg_proc WHERE pronamespace = 'ximilar'::regnamespace")
+    if wanted - {row[0] for row in found}:
+        raise MigrationError(
+            "the schema `ximilar` holds procrastinate's tables of another version, made by somebody else: "
+            "bring them up to date with its own migrations (`procrastinate schema --migrations-path`) first"
+        )
+    _record_baseline(connection)
+
+
 def _apply(connection: Connection, name: str, script: str) -> bool:
-    with connection.transaction():
-        # Transaction-level lock and path: both survive PgBouncer, and two migrators do not meet.
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext('ximilar.migrate'))")
-        connection.execute("SET LOCAL search_path = ximilar, public")
-        connection.execute("SET LOCAL lock_timeout = '60s'")
+    with _alone(connection):
         if connection.execute("SELECT 1 FROM schema_version WHERE name = %s", [name]).fetchone():
             return False
         connection.execute(script)
         if name == BASELINE:
-            _record(connection, [f"procrastinate {path.name}" for path in _queue_migrations()])
-        _record(connection, [name])
+            _record_baseline(connection)
+        else:
+            _record(connection, [name])
     return True
+
+
+def _record_baseline(connection: Connection) -> None:
+    """The baseline holds what the migrations shipped with it would do."""
+    _record(connection, [BASELINE, *(f"procrastinate {path.name}" for path in _queue_migrations())])
 
 
 def _record(connection: Connection, names: list[str]) -> None:
@@ -111,8 +158,7 @@ def _queue_migrations() -> list[Path]:
 
 def _seed_ticks(connection: Connection) -> None:
     """Record the last past tick of each periodic task as done, where the task is new."""
-    with connection.transaction():
-        connection.execute("SET LOCAL search_path = ximilar, public")
+    with _alone(connection):
         for task, cron in CRON.items():
             tick = int(croniter(cron, time.time()).get_prev(float))
             connection.execute(sql("seed_tick"), {"task": task, "tick": tick})

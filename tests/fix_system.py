@@ -49,7 +49,9 @@ class Emulator:
 
     def photos(self) -> list[tuple[str, str]]:
         """(SKU, URL) of every photo in the collection, sorted."""
-        return sorted((photo["sku_id"], photo["url"]) for photo in self._control("GET", "collection")["photos"])
+        return sorted(
+            (photo["sku_id"], photo["url"]) for photo in self._control("GET", "collection")["photos"]
+        )
 
     def play(self, fault: dict[str, Any], *, times: int | None = None, **match: str) -> None:
         """Play a fault on the calls that match, `times` times or until `heal`."""
@@ -171,7 +173,9 @@ class System:
         return self._scraper_logs()
 
     def tails(self) -> str:
-        return "\n".join(f"--- {worker.log.name}\n{worker.log.read_text()[-3000:]}" for worker in self.workers)
+        return "\n".join(
+            f"--- {worker.log.name}\n{worker.log.read_text()[-3000:]}" for worker in self.workers
+        )
 
     def _scraper_logs(self) -> list[dict[str, Any]]:
         return [row[0] for row in self.query("SELECT to_jsonb(l) FROM scraper_logs l ORDER BY id")]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from functools import partial
 
 import psycopg
 
 from .. import deadlines, migrations, supervisor
-from ..app import demand_worker_settings
 from ..database import conninfo, open_database
+from ..environment import EX_CONFIG, SettingsError
 from ..process import this_process
 from ..settings import VARIABLES, WORKER, Settings, masked
 from .output import Output
 
+DATABASE_URLS = ("STAGING_DB_URL", "STAGING_DB_LISTEN_URL")
+
 
 def worker(_arguments: argparse.Namespace, settings: Settings, _output: Output) -> int:
     """Run a worker in the foreground."""
-    demand_worker_settings(settings)
     return supervisor.supervise(settings)
 
 
@@ -30,16 +33,15 @@ def migrate(_arguments: argparse.Namespace, settings: Settings, output: Output) 
     return 0
 
 
-def config(_arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Show the settings and what a worker would still miss."""
-    for variable, url in (
-        ("STAGING_DB_URL", settings.staging_db_url),
-        ("STAGING_DB_LISTEN_URL", settings.staging_db_listen_url),
-    ):
-        conninfo(url, variable=variable)
-    values, missing = masked(settings), settings.missing(WORKER)
+def config(environ: Mapping[str, str], output: Output) -> int:
+    """Show the settings and everything a worker would find wrong with them."""
+    faults = _faults(environ)
+    try:
+        values = masked(Settings.from_env(environ, frozenset()))
+    except SettingsError:
+        values = {}  # a value that cannot be read is not shown either: it may be a secret in the wrong place
     if output.as_json:
-        output.document({"settings": values, "missing": missing})
+        output.document({"settings": values, "faults": faults})
     else:
         meanings = {variable.name: variable.meaning for variable in VARIABLES}
         rows = [
@@ -47,8 +49,8 @@ def config(_arguments: argparse.Namespace, settings: Settings, output: Output) -
             for name, value in values.items()
         ]
         output.table("Settings", rows)
-        output.line("\n".join(f"{name} is not set; a worker needs it" for name in missing) or "complete")
-    return 1 if missing else 0
+        output.line("\n".join(faults) or "complete")
+    return EX_CONFIG if faults else 0
 
 
 async def health(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -62,6 +64,20 @@ async def health(arguments: argparse.Namespace, settings: Settings, output: Outp
     here = [row for row in workers if arguments.any or row["host"] == this_process().host]
     alive = [row for row in here if row["silent_seconds"] < deadlines.SILENT]
     return _tell(output, alive=len(alive), reason="" if alive else f"{len(here)} registered, none beating")
+
+
+def _faults(environ: Mapping[str, str]) -> list[str]:
+    checks = (
+        lambda: Settings.from_env(environ, WORKER),
+        *(partial(conninfo, environ.get(name, ""), variable=name) for name in DATABASE_URLS),
+    )
+    faults: list[str] = []
+    for check in checks:
+        try:
+            check()
+        except SettingsError as error:
+            faults += str(error).splitlines()
+    return faults
 
 
 def _tell(output: Output, *, alive: int, reason: str) -> int:

@@ -18,7 +18,7 @@ from .. import environment, logs
 from ..app import SchemaError
 from ..environment import EX_CONFIG, SettingsError
 from ..migrations import MigrationError
-from ..settings import DATABASE, Settings
+from ..settings import DATABASE, WORKER, Settings
 from ..supervisor import EX_UNAVAILABLE
 from . import enqueue, operate, report
 from .output import Output
@@ -47,7 +47,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     output = Output(as_json=arguments.json)
     try:
-        settings = Settings.from_env(environment.load(), arguments.needs)
+        environ = environment.load()
+        if arguments.command == "config":
+            return operate.config(environ, output)
+        settings = Settings.from_env(environ, arguments.needs)
         logs.configure(
             settings.log_level, settings.log_format, secrets=settings.secrets, stream=arguments.logs_to
         )
@@ -89,7 +92,7 @@ class _Commands:
     def __call__(
         self,
         name: str,
-        handler: Handler,
+        handler: Handler | None,
         help: str,
         example: str,
         *,
@@ -115,15 +118,15 @@ def _add_operating(add: _Commands) -> None:
         operate.worker,
         "run a worker until SIGTERM; survives the database's absence",
         "ximilar-sync worker",
+        needs=WORKER,
         logs_to=sys.stdout,
     )
     add("migrate", operate.migrate, "bring the schema `ximilar` up to date", "ximilar-sync migrate")
     add(
         "config",
-        operate.config,
+        None,
         "show the settings, secrets masked, and check them without touching the network",
         "ximilar-sync config",
-        needs=frozenset(),
     )
     health = add(
         "health",

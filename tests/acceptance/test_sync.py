@@ -97,7 +97,9 @@ def test_asked_to_stop_it_finishes_what_it_holds(system: System) -> None:
 
     assert first.end(signal.SIGTERM) == 0
 
-    assert system.query("SELECT count(*) FROM ximilar.procrastinate_jobs WHERE status IN ('doing', 'aborted')") == [(0,)]
+    assert system.query(
+        "SELECT count(*) FROM ximilar.procrastinate_jobs WHERE status IN ('doing', 'aborted')"
+    ) == [(0,)]
     system.worker()
     system.wait_for_states(60, synced=30)
     assert system.emulator.state()["photos_sent_again"] == 0
@@ -181,7 +183,9 @@ def test_product_deferred_by_hand_gets_its_lock(system: System) -> None:
     system.defer("sync_product", '{"product_id": 1}')
 
     system.wait_for_states(30, synced=1)
-    locks = system.query("SELECT lock FROM ximilar.procrastinate_jobs WHERE task_name = 'sync_product' ORDER BY id")
+    locks = system.query(
+        "SELECT lock FROM ximilar.procrastinate_jobs WHERE task_name = 'sync_product' ORDER BY id"
+    )
     assert locks == [(None,), ("product:1",)]
     assert system.query("SELECT count(*) FROM scraper_logs") == [(0,)]
 
