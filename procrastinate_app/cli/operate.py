@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import psycopg
@@ -67,7 +67,7 @@ async def health(arguments: argparse.Namespace, settings: Settings, output: Outp
 
 
 def _faults(environ: Mapping[str, str]) -> list[str]:
-    checks = (
+    checks: tuple[Callable[[], object], ...] = (
         lambda: Settings.from_env(environ, WORKER),
         *(partial(conninfo, environ.get(name, ""), variable=name) for name in DATABASE_URLS),
     )
