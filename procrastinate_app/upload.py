@@ -229,18 +229,18 @@ class Uploader:
     async def _keep(self, sending: _Sending, batch: Batch, answers: Sequence[Stored]) -> None:
         errand, records = sending.errand, {record.url: record for record in batch.records}
         for answer in answers:
-            if answer.fault is None and not (answer.already and not sending.keep_already):
-                await _patiently(
-                    functools.partial(self._write, errand, batch.kind, records[answer.url], answer)
-                )
+            if answer.fault is not None or (answer.already and not sending.keep_already):
+                continue
+            if batch.kind == "store":
+                write = functools.partial(self._store, errand, records[answer.url], answer)
+            else:
+                write = functools.partial(self.ledger.forget, errand.product_id, answer.url)
+            await _patiently(write)
         (sending.pushed.answers if batch.kind == "store" else sending.pushed.removed).extend(answers)
 
-    async def _write(self, errand: Errand, kind: str, record: Record, answer: Stored) -> None:
-        if kind == "remove":
-            await self.ledger.forget(errand.product_id, record.url)
-        else:
-            assert errand.content_hash is not None
-            await self.ledger.store(errand.product_id, record, answer, errand.content_hash)
+    async def _store(self, errand: Errand, record: Record, answer: Stored) -> None:
+        assert errand.content_hash is not None
+        await self.ledger.store(errand.product_id, record, answer, errand.content_hash)
 
     async def _keep_fault(self, slot: Slot, fault: SystemFault, pushed: Pushed) -> None:
         """Keep and tell the first fault; one of the account's is told whichever came first: it pauses everybody."""

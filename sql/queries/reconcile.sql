@@ -48,10 +48,10 @@ SELECT c.id AS product_id, coalesce(e.synced, false) AS synced,
 -- Queues products outside a run, after everything else, unless a job of theirs is waiting already. The caller holds
 -- the lock of lock_enqueueing; so for the other enqueue_* here.
 SELECT enqueue_v2(ARRAY(
-    SELECT id FROM unnest(%(ids)s::bigint[]) AS id
+    SELECT found.product_id FROM unnest(%(ids)s::bigint[]) AS found (product_id)
      WHERE NOT EXISTS (SELECT FROM procrastinate_jobs j
-                        WHERE j.lock = 'product:' || id AND j.status = 'todo' AND j.task_name = 'sync_product')
-     ORDER BY id
+                        WHERE j.lock = 'product:' || found.product_id AND j.status = 'todo' AND j.task_name = 'sync_product')
+     ORDER BY 1
 ), NULL, '{"repair": true}', 'sync_product', -10) AS products
 
 -- name: open_pass
