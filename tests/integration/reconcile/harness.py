@@ -237,7 +237,7 @@ class Harness:
     def wanted(self) -> dict[tuple[str, str], Row]:
         """{(SKU, address): metadata} of what the catalogue says."""
         rows = self.rows(
-            "SELECT external_id, brand, name, category, price::text, image_urls FROM raw_products"
+            "SELECT external_id, brand, name, category, nullif(price, 'NaN')::text, image_urls FROM raw_products"
             " WHERE image_status IN ('uploaded', 'collage_ready') ORDER BY id"
         )
         wanted = {}
