@@ -184,7 +184,9 @@ class Harness:
     def time_passes(self, minutes: int = 11) -> None:
         """Let so much time pass for whatever waits."""
         shift = f"interval '{minutes} min'"
-        self.owner.execute(f"UPDATE removals SET found_at = found_at - {shift}, seen_at = seen_at - {shift}".encode())  # noqa: S608
+        self.owner.execute(
+            f"UPDATE removals SET found_at = found_at - {shift}, seen_at = seen_at - {shift}".encode()
+        )  # noqa: S608
         self.owner.execute(f"UPDATE raw_products SET updated_at = updated_at - {shift}".encode())  # noqa: S608
         self.owner.execute(f"UPDATE procrastinate_jobs SET scheduled_at = scheduled_at - {shift}".encode())  # noqa: S608
         self.calm()
@@ -213,10 +215,13 @@ class Harness:
     def do(self, job_id: int) -> str:
         """Do one job, end it as procrastinate would, and return what became of it; a crash leaves it to a rescue."""
         ((task, arguments, attempts),) = self.rows(
-            "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s RETURNING task_name, args, attempts", [job_id]
+            "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s RETURNING task_name, args, attempts",
+            [job_id],
         )
         try:
-            outcome = self.run(self._task(task, Ticket(arguments.pop("product_id"), job_id, attempts), arguments))
+            outcome = self.run(
+                self._task(task, Ticket(arguments.pop("product_id"), job_id, attempts), arguments)
+            )
         except (PutBack, Crash) as error:
             self.owner.execute("SELECT procrastinate_retry_job_v2(%s, now(), NULL, NULL, NULL)", [job_id])
             return type(error).__name__

@@ -36,7 +36,9 @@ def repair(harness: Harness) -> dict[str, Any]:
         {"image_urls": Jsonb(urls("A", 3, 4)), "price": "1.00"},
     ],
 )
-def test_a_change_of_a_synced_product_reaches_the_collection(harness: Harness, change: dict[str, Any]) -> None:
+def test_a_change_of_a_synced_product_reaches_the_collection(
+    harness: Harness, change: dict[str, Any]
+) -> None:
     product = synced(harness, 1, 2)
     harness.edit(product, **change)
 
@@ -48,7 +50,9 @@ def test_a_change_of_a_synced_product_reaches_the_collection(harness: Harness, c
 
 def test_identical_rewrites_cause_nothing(harness: Harness) -> None:
     synced(harness, 1, 2)
-    harness.owner.execute("UPDATE raw_products SET name = name, price = 599, image_urls = image_urls, updated_at = now()")
+    harness.owner.execute(
+        "UPDATE raw_products SET name = name, price = 599, image_urls = image_urls, updated_at = now()"
+    )
 
     assert repair(harness)["changed"] == 0
     assert harness.ximilar.calls == []
@@ -117,7 +121,9 @@ def test_photos_that_are_all_new_and_all_refused_push_nothing_out(harness: Harne
     assert [url for _, url in sorted(harness.ximilar.photos())] == urls("A", 1, 2)
 
 
-@pytest.mark.parametrize("emptied", [[], None, "no list", {"a": 1}, [7], ["ftp://x"], ["http://localhost/1.jpg"]])
+@pytest.mark.parametrize(
+    "emptied", [[], None, "no list", {"a": 1}, [7], ["ftp://x"], ["http://localhost/1.jpg"]]
+)
 def test_an_emptied_row_is_in_error_and_keeps_its_photos(harness: Harness, emptied: Any) -> None:
     product = synced(harness, 1, 2)
     harness.edit(product, image_urls=Jsonb(emptied))

@@ -8,7 +8,9 @@ from tests.integration.reconcile.harness import Harness, urls
 
 def begin(harness: Harness, kind: runs.Kind = "sync", batch_size: int = 2) -> int | None:
     harness.variables["BATCH_SIZE"] = str(batch_size)
-    drain: int | None = harness.run(drains.begin(harness.database, kind, batch_size=batch_size, max_seconds=3600))
+    drain: int | None = harness.run(
+        drains.begin(harness.database, kind, batch_size=batch_size, max_seconds=3600)
+    )
     return drain
 
 
@@ -63,7 +65,9 @@ def test_hopeless_products_do_not_starve_the_rest_of_a_retry(harness: Harness) -
         BEGIN NEW.updated_at := '2026-01-01'; RETURN NEW; END $$
         """
     )
-    harness.owner.execute("CREATE TRIGGER old BEFORE UPDATE ON raw_products FOR EACH ROW EXECUTE FUNCTION public.old()")
+    harness.owner.execute(
+        "CREATE TRIGGER old BEFORE UPDATE ON raw_products FOR EACH ROW EXECUTE FUNCTION public.old()"
+    )
 
     begin(harness, "retry")
     harness.work()
@@ -79,7 +83,9 @@ def test_it_waits_while_the_account_is_paused_and_the_sweep_goes_on(harness: Har
     for number in range(4):
         harness.add(f"S{number}", urls(f"S{number}", 1))
     begin(harness)
-    harness.owner.execute("UPDATE throttle SET pause_cause = 'rate_limited', paused_until = now() - interval '1 s'")
+    harness.owner.execute(
+        "UPDATE throttle SET pause_cause = 'rate_limited', paused_until = now() - interval '1 s'"
+    )
     job = harness.next_job()
     assert job is not None
     harness.do(job)

@@ -156,7 +156,9 @@ def test_a_removal_that_was_cut_off_is_completed(harness: Harness, cut_off_at: s
     assert harness.rows("SELECT * FROM photos") == []
 
 
-@pytest.mark.parametrize(("stored", "gone", "held"), [(30, 20, 0), (30, 21, 21), (21, 21, 21), (500, 24, 0), (500, 25, 25)])
+@pytest.mark.parametrize(
+    ("stored", "gone", "held"), [(30, 20, 0), (30, 21, 21), (21, 21, 21), (500, 24, 0), (500, 25, 25)]
+)
 def test_too_many_at_once_are_held(harness: Harness, stored: int, gone: int, held: int) -> None:
     stock(harness, stored)
     harness.owner.execute("DELETE FROM raw_products WHERE id <= %s", [gone])
@@ -203,7 +205,9 @@ def test_truncate_and_copy_removes_nothing(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("synced_first", [True, False])
-def test_truncate_and_copy_with_new_ids_sends_and_removes_nothing(harness: Harness, synced_first: bool) -> None:
+def test_truncate_and_copy_with_new_ids_sends_and_removes_nothing(
+    harness: Harness, synced_first: bool
+) -> None:
     """The old ids' photos are the new ids' photos: under their SKU there is only one record."""
     fill(harness, 5, photos=2)
     before = harness.ximilar.photos()
@@ -253,7 +257,9 @@ def test_with_the_switch_off_removals_are_counted_and_not_done(harness: Harness)
     assert harness.ximilar.calls == []
 
 
-def test_a_pass_that_is_cut_off_goes_on_where_it_was(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_that_is_cut_off_goes_on_where_it_was(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reconcile, "CHUNK", 2)
     fill(harness, 7)
     harness.owner.execute("UPDATE raw_products SET price = 1")

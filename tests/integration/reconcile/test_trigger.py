@@ -20,7 +20,9 @@ def scraper(harness: Harness) -> Iterator[psycopg.Connection]:
     name, password = f"scraper_{secrets.token_hex(4)}", secrets.token_hex(8)
     role = sql.Identifier(name)
     harness.owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(password)))
-    harness.owner.execute(sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON raw_products TO {}").format(role))
+    harness.owner.execute(
+        sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON raw_products TO {}").format(role)
+    )
     harness.owner.execute(sql.SQL("GRANT USAGE ON SEQUENCE raw_products_id_seq TO {}").format(role))
     conninfo = psycopg.conninfo.make_conninfo(harness.url, user=name, password=password)
     with psycopg.connect(conninfo, autocommit=True) as connection:
@@ -45,7 +47,9 @@ def insert(scraper: psycopg.Connection, count: int, status: str = "uploaded") ->
 
 
 @pytest.mark.parametrize("count", [1, 3000])
-def test_products_that_are_ready_are_queued(harness: Harness, scraper: psycopg.Connection, count: int) -> None:
+def test_products_that_are_ready_are_queued(
+    harness: Harness, scraper: psycopg.Connection, count: int
+) -> None:
     insert(scraper, count)
     assert harness.touched() == count
     assert harness.touched() == 0
@@ -61,7 +65,9 @@ def test_products_that_become_ready_are_queued(harness: Harness, scraper: psycop
 
 
 @pytest.mark.parametrize("count", [3, 2000])
-def test_only_what_really_changed_is_queued(harness: Harness, scraper: psycopg.Connection, count: int) -> None:
+def test_only_what_really_changed_is_queued(
+    harness: Harness, scraper: psycopg.Connection, count: int
+) -> None:
     insert(scraper, count)
     harness.touched()
     harness.owner.execute("UPDATE procrastinate_jobs SET status = 'succeeded'")
@@ -94,7 +100,14 @@ def test_our_own_writes_are_not_noted(harness: Harness, scraper: psycopg.Connect
     assert harness.value("SELECT count(*) FROM touched") == 0
 
 
-@pytest.mark.parametrize("breakage", ["DROP TABLE touched", "REVOKE ALL ON touched FROM ximilar", "ALTER TABLE raw_products RENAME id TO number"])
+@pytest.mark.parametrize(
+    "breakage",
+    [
+        "DROP TABLE touched",
+        "REVOKE ALL ON touched FROM ximilar",
+        "ALTER TABLE raw_products RENAME id TO number",
+    ],
+)
 def test_a_failure_is_a_warning_and_the_scraper_goes_on(
     harness: Harness, scraper: psycopg.Connection, breakage: str
 ) -> None:
