@@ -4,11 +4,12 @@ pause, and an acknowledgement is not lost to a moment without the database."""
 from __future__ import annotations
 
 import asyncio
+import datetime
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-import psycopg
+from procrastinate import utils
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
@@ -43,12 +44,23 @@ class PatientJobManager(JobManager):
         return None if row["id"] is None else Job.from_row(row)
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        await self._acknowledge(
-            job, lambda: super(PatientJobManager, self).finish_job(job, status, delete_job)
-        )
+        """End the job, if it is still this worker's."""
+        await self._acknowledge(job, "finish_held_job", status=status.value, delete_job=delete_job)
 
-    async def retry_job(self, job: Job, *args: Any, **kwargs: Any) -> None:
-        await self._acknowledge(job, lambda: super(PatientJobManager, self).retry_job(job, *args, **kwargs))
+    async def retry_job(
+        self,
+        job: Job,
+        retry_at: datetime.datetime | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        lock: str | None = None,
+    ) -> None:
+        """Put the job back to the queue, if it is still this worker's."""
+        # As a wait, for the database's clock: a worker whose own is ahead would put jobs off for as long.
+        seconds = max(0.0, (retry_at - utils.utcnow()).total_seconds()) if retry_at else 0.0
+        await self._acknowledge(
+            job, "retry_held_job", seconds=seconds, priority=priority, queue=queue, lock=lock
+        )
 
     async def register_worker(self) -> int:
         self.queue_worker = await super().register_worker()
@@ -65,17 +77,20 @@ class PatientJobManager(JobManager):
         except ConnectorException as error:
             log.warning("heartbeat_failed", error=type(error.__cause__).__name__)
 
-    async def _acknowledge(self, job: Job, write: Callable[[], Awaitable[None]]) -> None:
+    async def _acknowledge(self, job: Job, name: str, **parameters: Any) -> None:
         """Repeat until the database takes it: a job whose end is lost stays `doing`, with its lock, for ever."""
         gives_up = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                return await write()
-            except ConnectorException as error:
-                if isinstance(error.__cause__, psycopg.errors.RaiseException):
-                    # It is no longer `doing`: done by our first try, or taken over by a rescue.
-                    log.warning("job_ended_elsewhere", job_id=job.id)
-                    return None
+                held = await self.connector.execute_query_all_async(
+                    sql(name), job_id=job.id, attempts=job.attempts, **parameters
+                )
+            except ConnectorException:
                 if time.monotonic() >= gives_up:
                     raise
                 await asyncio.sleep(1.0)
+            else:
+                if not held:
+                    # Taken over by a rescue, or ended by an earlier try whose answer was lost.
+                    log.warning("job_ended_elsewhere", job_id=job.id)
+                return

@@ -77,8 +77,8 @@ def _to_send(
     product: Product, ledger: Mapping[str, LedgerEntry], url: str, sent_before: float | None
 ) -> bool:
     stored = ledger.get(url)
-    if sent_before is not None:
-        return stored is None or stored.stored_at < sent_before
+    if sent_before is not None and (stored is None or stored.stored_at < sent_before):
+        return True
     if product.ximilar_status == "synced":
         return bool(ledger) and stored is None
     return stored is None or stored.content_hash != product.content_hash

@@ -24,11 +24,16 @@ def is_database_fault(error: BaseException) -> bool:
 
 
 class PutBack(Exception):
-    """The job goes back to the queue and comes again in `seconds`; it is not at fault."""
+    """The job goes back to the queue and comes again in `seconds`; it is not at fault.
 
-    def __init__(self, why: str, seconds: float = 0.0) -> None:
+    `behind` the jobs that were put back less often: else a few products that Ximilar always fails on would be
+    first after every pause, and pause the account again before anybody else is tried.
+    """
+
+    def __init__(self, why: str, seconds: float = 0.0, *, behind: bool = False) -> None:
         super().__init__(why)
         self.seconds = seconds
+        self.behind = behind
 
 
 class ComesBack(BaseRetryStrategy):
@@ -39,7 +44,7 @@ class ComesBack(BaseRetryStrategy):
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, PutBack):
-            return _in(exception.seconds)
+            return _in(exception.seconds, priority=job.priority - 1 if exception.behind else None)
         if is_database_fault(exception) or isinstance(exception, asyncio.CancelledError):
             return _in(0.0)
         return None
@@ -50,5 +55,5 @@ def put_off_seconds(faults: int) -> float:
     return random.uniform(0.5, 1.0) * min(PUT_OFF_MAX_SECONDS, PUT_OFF_BASE_SECONDS * 2.0**faults)
 
 
-def _in(seconds: float) -> RetryDecision:
-    return RetryDecision(retry_in={"milliseconds": int(seconds * 1000)})
+def _in(seconds: float, *, priority: int | None = None) -> RetryDecision:
+    return RetryDecision(retry_in={"milliseconds": int(seconds * 1000)}, priority=priority)

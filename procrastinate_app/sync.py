@@ -12,7 +12,7 @@ from .product import Product
 from .retry import PutBack, is_database_fault, put_off_seconds
 from .services import Services
 from .upload import Pushed
-from .ximilar.errors import SystemFault
+from .ximilar.errors import SystemFault, Unavailable
 
 BUSY_SECONDS = 10.0
 DATABASE_FAULT_SECONDS = 5.0
@@ -94,11 +94,12 @@ async def _put_off(
         services.database, ticket, product, verdict, effort, probe=pushed.probe
     )
     _log_put_off(ticket, product, fault, pushed.paused)
+    behind = isinstance(fault, Unavailable)
     if pushed.paused:
-        raise PutBack(fault.cause)
+        raise PutBack(fault.cause, behind=behind)
     if faults >= outcome.MAX_FAULTS and others_succeeded:
         return _poison(fault, faults)
-    raise PutBack(fault.cause, put_off_seconds(faults))
+    raise PutBack(fault.cause, put_off_seconds(faults), behind=behind)
 
 
 def _poison(fault: SystemFault, faults: int) -> Verdict:

@@ -18,7 +18,7 @@ from .product import Product
 from .throttle import NoSlot, Slot, Throttle
 from .ximilar.answers import Record, Stored
 from .ximilar.calls import Call
-from .ximilar.errors import SystemFault
+from .ximilar.errors import AccountFault, SystemFault
 from .ximilar.profile import Profile
 from .ximilar.requests_transport import RequestsTransport
 
@@ -82,7 +82,7 @@ class Uploader:
     async def finish(self) -> None:
         """Wait for calls whose job was cancelled: their answers still go to the ledger."""
         if self._in_flight:
-            await asyncio.wait(self._in_flight, timeout=deadlines.CALL)
+            await asyncio.wait(self._in_flight, timeout=deadlines.FINISH)
 
     async def _drain(
         self, product: Product, batches: Iterator[list[Record]], pushed: Pushed, until: float
@@ -94,7 +94,12 @@ class Uploader:
                 if time.monotonic() >= until:
                     pushed.unfinished = True
                     return
-                await self._send_in_slot(product, batch, pushed, until)
+                try:
+                    await self._send_in_slot(product, batch, pushed, until)
+                except BaseException:
+                    # The job ends here and comes back: the rest must not be sent behind its back as well.
+                    pushed.unfinished = True
+                    raise
 
     async def _send_in_slot(
         self, product: Product, batch: list[Record], pushed: Pushed, until: float
@@ -109,6 +114,8 @@ class Uploader:
                 else:
                     pushed.no_slot = refusal.cause
                 return
+            if not pushed.complete and not slot.probe:
+                return
             # Shielded: a call that has left cannot be called back, so its answer is kept, come what may.
             sending = asyncio.create_task(self._send(product, batch, slot, pushed))
             self._in_flight.add(sending)
@@ -120,9 +127,7 @@ class Uploader:
         try:
             answers = await asyncio.to_thread(self._call, slot, self.profile.store(batch))
         except SystemFault as fault:
-            if pushed.fault is None:
-                pushed.fault, pushed.probe = fault, slot.probe
-                pushed.paused = await self._throttle.failed(slot, fault)
+            await self._keep_fault(slot, fault, pushed)
             return True
         if answers is None:
             return False
@@ -132,6 +137,14 @@ class Uploader:
         pushed.answers.extend(answers)
         await self._throttle.succeeded(slot)
         return True
+
+    async def _keep_fault(self, slot: Slot, fault: SystemFault, pushed: Pushed) -> None:
+        """Keep and tell the first fault; one of the account's is told whichever came first: it pauses everybody."""
+        if pushed.fault is None or (
+            isinstance(fault, AccountFault) and not isinstance(pushed.fault, AccountFault)
+        ):
+            pushed.fault, pushed.probe = fault, slot.probe
+            pushed.paused = await self._throttle.failed(slot, fault)
 
     def _call(self, slot: Slot, call: Call[T]) -> T | None:
         # In the thread, as late as can be: the loop and the threads' start have their delays too.

@@ -20,10 +20,33 @@ SELECT id FROM procrastinate_jobs
  WHERE id = %(job_id)s AND attempts = %(job_attempt)s AND status = 'doing'
    FOR UPDATE
 
+-- name: finish_held_job
+-- procrastinate's own end of a job, but only of the life of it (job, attempts) that the caller held; no row: it
+-- was taken over. Without this a worker that slept through its rescue ends a job that another one is doing.
+WITH held AS (
+    SELECT id FROM procrastinate_jobs
+     WHERE id = %(job_id)s AND attempts = %(attempts)s AND status = 'doing'
+       FOR UPDATE
+)
+SELECT procrastinate_finish_job_v1(id, %(status)s::procrastinate_job_status, %(delete_job)s)::text FROM held
+
+-- name: retry_held_job
+-- As finish_held_job, for a job that goes back to the queue and waits there for `seconds`.
+WITH held AS (
+    SELECT id FROM procrastinate_jobs
+     WHERE id = %(job_id)s AND attempts = %(attempts)s AND status = 'doing'
+       FOR UPDATE
+)
+SELECT procrastinate_retry_job_v2(id, now() + make_interval(secs => %(seconds)s), %(priority)s, %(queue)s, %(lock)s)::text
+  FROM held
+
 -- name: stalled_jobs
 -- Jobs that are `doing` with nobody at work: their worker is gone, has not beaten for `silent` seconds, is one of
 -- the dead processes we were told of, or the job is older than any of its kind may live.
-SELECT j.id, j.task_name, j.attempts, (j.args ->> 'product_id')::bigint AS product_id, (j.args ->> 'run_id')::bigint AS run_id
+-- Arguments may be anything: a job deferred by hand must not keep every worker from starting.
+SELECT j.id, j.task_name, j.attempts,
+       CASE WHEN j.args ->> 'product_id' ~ '^\d{1,18}$' THEN (j.args ->> 'product_id')::bigint END AS product_id,
+       CASE WHEN j.args ->> 'run_id' ~ '^\d{1,18}$' THEN (j.args ->> 'run_id')::bigint END AS run_id
   FROM procrastinate_jobs j
   LEFT JOIN workers w ON w.queue_worker = j.worker_id
   LEFT JOIN procrastinate_workers q ON q.id = j.worker_id

@@ -26,7 +26,8 @@ WITH chunk AS (
      LIMIT %(limit)s
 ), adopted AS (
     INSERT INTO photos (product_id, profile, collection_id, url)
-    SELECT DISTINCT chunk.id, %(profile)s, %(collection_id)s, listed.photo #>> '{}'
+    -- Without its fragment, as it would be sent.
+    SELECT DISTINCT chunk.id, %(profile)s, %(collection_id)s, split_part(listed.photo #>> '{}', '#', 1)
       FROM chunk, jsonb_array_elements(chunk.image_urls) AS listed (photo)
      WHERE jsonb_typeof(listed.photo) = 'string'
     ON CONFLICT DO NOTHING

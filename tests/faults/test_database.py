@@ -37,10 +37,8 @@ def test_worker_survives_a_restart_of_postgres(system: System, cluster: Cluster,
 
 def test_lost_listen_connection_costs_nothing_but_notifications(system: System) -> None:
     worker = system.worker()
-    ended = system.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(query, 'LISTEN')"
-    )
-    assert ended
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(query, 'LISTEN')"
+    wait_until(lambda: system.query(end) == [(True,)], 20)
 
     system.add_products(2, photos=1)
     system.defer("ximilar_sync")
