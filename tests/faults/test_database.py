@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Literal
 
 import psycopg
 import pytest
@@ -15,7 +16,9 @@ PHOTOS_IN_FLIGHT = 8
 
 
 @pytest.mark.parametrize("how", ["fast", "immediate", "kill"])
-def test_worker_survives_a_restart_of_postgres(system: System, cluster: Cluster, how: str) -> None:
+def test_worker_survives_a_restart_of_postgres(
+    system: System, cluster: Cluster, how: Literal["fast", "immediate", "kill"]
+) -> None:
     system.add_products(30, photos=2)
     worker = system.worker()
     system.defer("ximilar_sync")
