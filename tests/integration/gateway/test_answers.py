@@ -126,7 +126,9 @@ def test_starts_without_a_token_and_says_so(start_gateway: StartGateway, upstrea
     assert gateway.get("/livez").status_code == 200
 
 
-def test_health_probes_seldom_and_without_a_token(start_gateway: StartGateway, upstream: ScriptedUpstream) -> None:
+def test_health_probes_seldom_and_without_a_token(
+    start_gateway: StartGateway, upstream: ScriptedUpstream
+) -> None:
     gateway = start_gateway(WORKERS="3")
     for _ in range(30):
         assert gateway.get("/health").json() == {"status": "ok", "ximilar_reachable": True}
@@ -184,7 +186,10 @@ def test_metrics_are_those_of_the_old_gateway(two_workers: Gateway) -> None:
     assert 'http_requests_total{handler="/detect",method="POST",status="4xx"} 1.0' in page
     assert 'http_requests_total{handler="none",method="GET",status="4xx"} 3.0' in page
     for bound in ("0.1", "0.5", "1.0", "+Inf"):
-        assert f'http_request_duration_seconds_bucket{{handler="/detect",le="{bound}",method="POST"}} 2.0' in page
+        assert (
+            f'http_request_duration_seconds_bucket{{handler="/detect",le="{bound}",method="POST"}} 2.0'
+            in page
+        )
     assert "/nowhere" not in page
 
 
@@ -200,10 +205,10 @@ def test_pages(shared_gateway: Gateway) -> None:
     assert "POST" in wrong.headers["Allow"]
 
 
-def test_answer_of_strange_values_is_strict_json(
-    shared_gateway: Gateway, scripted: ScriptedUpstream
-) -> None:
-    content = json.dumps(ANSWERS["visualSearch"]).replace('"599.00"', 'NaN, "a": 1e999, "b": "\\ud800", "c": 9e99')
+def test_answer_of_strange_values_is_strict_json(shared_gateway: Gateway, scripted: ScriptedUpstream) -> None:
+    content = json.dumps(ANSWERS["visualSearch"]).replace(
+        '"599.00"', 'NaN, "a": 1e999, "b": "\\ud800", "c": 9e99'
+    )
     scripted.script = lambda method, number: (200, content.encode(), {})
     answer = shared_gateway.post("/search", {"crop_url": CROPS[0]})
     assert answer.status_code == 200

@@ -24,7 +24,8 @@ EXPECTED = {"well": [], "limiting": [503], "failing": [503], "raving": [502]}
 
 
 @pytest.mark.skipif(
-    importlib.util.find_spec("schemathesis") is None, reason="schemathesis is not installed: pip install .[dev]"
+    importlib.util.find_spec("schemathesis") is None,
+    reason="schemathesis is not installed: pip install .[dev]",
 )
 @pytest.mark.parametrize("mood", MOODS)
 def test_no_request_is_answered_otherwise_than_described(

@@ -148,7 +148,10 @@ def test_no_host_is_400(shared_gateway: Gateway) -> None:
     [
         (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: g\r\n\r\n", 414),
         (b"GET /livez HTTP/1.1\r\nHost: g\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431),
-        (b"GET /livez HTTP/1.1\r\nHost: g\r\n" + b"".join(b"X%d: a\r\n" % n for n in range(60)) + b"\r\n", 431),
+        (
+            b"GET /livez HTTP/1.1\r\nHost: g\r\n" + b"".join(b"X%d: a\r\n" % n for n in range(60)) + b"\r\n",
+            431,
+        ),
         (LAST + b"Content-Length: 70000\r\n\r\n" + b" " * 70000, 413),
         (HEAD + b"Content-Length: 99999999999\r\n\r\n{", 413),
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + (b"4000\r\n" + b" " * 16384 + b"\r\n") * 6, 413),

@@ -228,7 +228,16 @@ def test_tokens(tmp_path: Path) -> None:
         return asyncio.run(ask(app, path, b"{", headers=headers)).status
 
     for path in ("/detect", "/tag", "/search", "/recognize"):
-        for wrong in (None, "", "Bearer", "Bearer ", "Bearer wrong", "Basic right", "right", "Bearer r\xefght"):
+        for wrong in (
+            None,
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer wrong",
+            "Basic right",
+            "right",
+            "Bearer r\xefght",
+        ):
             assert status(path, wrong) == 401
         assert status(path, "bearer right") == 400
     assert not stub.calls

@@ -25,7 +25,9 @@ class Clock:
 
 def test_comments_and_two_tokens_of_one_name(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
-    file.write_text("# callers\n\n" + line("a", "one") + line("a", "two").strip() + "  # new\n" + line("b", "x"))
+    file.write_text(
+        "# callers\n\n" + line("a", "one") + line("a", "two").strip() + "  # new\n" + line("b", "x")
+    )
     known = Callers(str(file))
     assert known.name_of(b"Bearer one") == "a"
     assert known.name_of(b"bearer  two") == "a"

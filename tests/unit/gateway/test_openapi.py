@@ -23,7 +23,9 @@ CALLS = ("/detect", "/tag", "/search", "/recognize")
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
-    return [(path, name, found) for path, methods in DOCUMENT["paths"].items() for name, found in methods.items()]
+    return [
+        (path, name, found) for path, methods in DOCUMENT["paths"].items() for name, found in methods.items()
+    ]
 
 
 def test_paths_and_methods_are_the_applications() -> None:
@@ -42,7 +44,11 @@ def test_paths_and_methods_are_the_applications() -> None:
 def test_limits_are_the_codes() -> None:
     for name in ("Search", "Recognize"):
         top_k = SCHEMAS[name]["properties"]["top_k"]
-        assert (top_k["minimum"], top_k["maximum"], top_k["default"]) == (1, questions.MAX_TOP_K, questions.TOP_K)
+        assert (top_k["minimum"], top_k["maximum"], top_k["default"]) == (
+            1,
+            questions.MAX_TOP_K,
+            questions.TOP_K,
+        )
     assert SCHEMAS["Photo"]["properties"]["url"]["maxLength"] == urls.MAX_LENGTH
     assert SCHEMAS["Search"]["properties"]["crop_url"]["maxLength"] == urls.MAX_LENGTH
     assert SCHEMAS["Search"]["properties"]["category"]["maxLength"] == questions.MAX_CATEGORY
@@ -71,7 +77,9 @@ def test_problem_has_the_members_of_a_problem() -> None:
     members = problems.Problem(422, "invalid", "url is required.", field="url").members("id")
     assert set(members) == set(SCHEMAS["Problem"]["properties"])
     assert set(SCHEMAS["Problem"]["required"]) == set(members) - {"field"}
-    example = DOCUMENT["components"]["responses"]["Invalid"]["content"][problems.MEDIA_TYPE]["examples"]["problem"]
+    example = DOCUMENT["components"]["responses"]["Invalid"]["content"][problems.MEDIA_TYPE]["examples"][
+        "problem"
+    ]
     assert example["value"] == {**members, "request_id": example["value"]["request_id"]}
 
 

@@ -110,7 +110,18 @@ def test_5xx_is_a_server_fault(response: Response) -> None:
 
 
 NONSENSE = [
-    *(b"", b"OK", b"<html>", b"[]", b"1", b"null", b'"a"', b"{}", b'{"status":{}}', b'{"status":{"code":null}}'),
+    *(
+        b"",
+        b"OK",
+        b"<html>",
+        b"[]",
+        b"1",
+        b"null",
+        b'"a"',
+        b"{}",
+        b'{"status":{}}',
+        b'{"status":{"code":null}}',
+    ),
     *(b'{"status":{"code":true}}', b'{"status":{"code":"ok"}}', b'{"status":{"code":1e999}}', b"[" * 100_000),
     *(b"\xff\xfe\x00", b'{"status":{"code":200', b'{"status":{"code":' + b"2" * 5000 + b"}}"),
 ]
@@ -148,7 +159,12 @@ FIELDS = st.sampled_from(
     ]
 )
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from([200, 401, 411, 500]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from([200, 401, 411, 500]),
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | FIELDS, inner),
     max_leaves=20,
 )

@@ -98,12 +98,16 @@ def test_fragment_is_dropped() -> None:
     assert photo_url("https://cdn.example.com/a.jpg#token") == "https://cdn.example.com/a.jpg"
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9000/a.jpg", "http://localhost:80/a.jpg", "http://[::1]:1/"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9000/a.jpg", "http://localhost:80/a.jpg", "http://[::1]:1/"]
+)
 def test_local_addresses_where_that_is_set(url: str) -> None:
     assert photo_url(url, allow_private=True) == url
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "http://user@127.0.0.1/", "http://127.0.0.1/a b", "http://"])
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1/", "http://user@127.0.0.1/", "http://127.0.0.1/a b", "http://"]
+)
 def test_the_rest_of_the_rule_holds_for_local_addresses_too(url: str) -> None:
     with pytest.raises(UrlRefused):
         photo_url(url, allow_private=True)
