@@ -49,8 +49,8 @@ demo: venv ## run the whole system once on this machine and judge the result; CA
 	@$(BIN)/python -m ops.local demo $(if $(CATALOGUE),--catalogue '$(CATALOGUE)') $(ARGS)
 
 .PHONY: up
-up: venv ## keep the whole system running until Ctrl-C; its state survives in .local
-	@$(BIN)/python -m ops.local up $(if $(CATALOGUE),--catalogue '$(CATALOGUE)') $(ARGS)
+up: venv ## keep the whole system running until Ctrl-C; its state survives in .local; WITH=prometheus shows metrics
+	@$(BIN)/python -m ops.local up $(if $(CATALOGUE),--catalogue '$(CATALOGUE)') $(if $(WITH),--with '$(WITH)') $(ARGS)
 
 .PHONY: test
 test: venv ## run all tests
@@ -59,6 +59,10 @@ test: venv ## run all tests
 .PHONY: test-unit
 test-unit: venv ## run the tests that need neither database nor network
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+.PHONY: gateway-soak
+gateway-soak: venv ## 100,000 requests through the gateway; its memory has to stay flat
+	@$(BIN)/python -m tests.integration.gateway.soak
 
 .PHONY: check
 check: venv ## style, types, layers, dead and duplicate code, secrets
@@ -78,7 +82,7 @@ format: venv ## put the code into its standard form
 
 .PHONY: lock
 lock: venv ## pin the requirements of setup.cfg anew; UPGRADE=1 takes the newest versions
-	$(LOCK) --output-file requirements.txt setup.cfg
+	$(LOCK) --extra redis --output-file requirements.txt setup.cfg
 	$(LOCK) --extra dev --constraint requirements.txt --output-file ops/requirements-dev.txt setup.cfg
 
 .PHONY: clean

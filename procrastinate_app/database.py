@@ -125,15 +125,17 @@ def pool_options(url: str, *, max_size: int) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def open_database(url: str, *, max_size: int = 4) -> AsyncIterator[Database]:
-    """A database with a pool of its own, for the command line."""
+async def open_database(
+    url: str, *, max_size: int = 4, patience: float = POOL_TIMEOUT_SECONDS
+) -> AsyncIterator[Database]:
+    """A database with a pool of its own, for the command line; waits `patience` seconds for it to answer."""
     pool: Pool = psycopg_pool.AsyncConnectionPool(
         **pool_options(url, max_size=max_size),
         open=False,
         check=psycopg_pool.AsyncConnectionPool.check_connection,
     )
     async with pool:
-        await pool.wait(timeout=POOL_TIMEOUT_SECONDS)
+        await pool.wait(timeout=patience)
         yield Database(pool)
 
 

@@ -12,6 +12,7 @@ CALL = CALL_SECONDS  # one request to Ximilar
 PUSH = 20.0  # a job starts no new call so long after its first: the rest goes back to the queue
 JOB = PUSH + CALL  # one product
 GRACEFUL = 60.0  # a worker asked to stop waits so long for its jobs
+FINISH = 10.0  # then for answers whose job was cancelled
 STOP = 75.0  # then whoever asked it kills it
 RESCUE_PRODUCT = 120.0  # a product job that is `doing` for longer is nobody's
 RESCUE_CONTROL = 900.0  # enqueueing a million products may take its time
@@ -19,4 +20,4 @@ RESCUE_CONTROL = 900.0  # enqueueing a million products may take its time
 BEAT = 5.0  # between two heartbeats
 SILENT = 30.0  # a worker that has not beaten for so long is dead
 
-assert CALL < JOB < GRACEFUL < STOP < RESCUE_PRODUCT < RESCUE_CONTROL
+assert CALL < JOB < GRACEFUL < GRACEFUL + FINISH < STOP < RESCUE_PRODUCT < RESCUE_CONTROL

@@ -65,7 +65,7 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 class _Redactor:
-    """Replaces secrets by *** and cuts long values, in every string of an event."""
+    """Replaces secrets by *** and cuts long values, in everything of an event that becomes text."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = sorted({secret for secret in secrets if len(secret) >= 4}, key=len, reverse=True)
@@ -76,15 +76,22 @@ class _Redactor:
         return event
 
     def _clean(self, value: Any) -> Any:
-        if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, "***")
-            return value if len(value) <= VALUE_LIMIT else value[:VALUE_LIMIT] + "..."
+        if value is None or isinstance(value, int | float):
+            return value
         if isinstance(value, dict):
-            return {key: self._clean(inner) for key, inner in value.items()}
-        if isinstance(value, list | tuple):
+            return {self._clean(str(key)): self._clean(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
             return [self._clean(inner) for inner in value]
-        return value
+        text = str(value)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text if len(text) <= VALUE_LIMIT else _without_its_middle(text)
+
+
+def _without_its_middle(text: str) -> str:
+    # The last line of a traceback says what happened.
+    half = VALUE_LIMIT // 2
+    return f"{text[:half]} ... {text[-half:]}"
 
 
 def _when_and_what_first(_logger: object, _method: str, event: Event) -> Event:

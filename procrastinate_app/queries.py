@@ -41,6 +41,8 @@ def _parse(path: Path) -> Iterator[tuple[str, int, str]]:
     for number, line in enumerate([*path.read_text().splitlines(), "-- name: end_of_file"], start=1):
         match = _NAME.fullmatch(line.strip())
         if not match:
+            if line.lstrip().startswith("-- name:"):
+                raise QueryFileError(f"{path.name}:{number}: a name is lower case, digits and underscores")
             lines.append(line)
             continue
         if name or _statement(lines):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from urllib.parse import unquote
 
 from . import environment
 from .environment import Variable
@@ -66,6 +67,31 @@ LOG_VARIABLES = (
         "json, text, or auto: text on a terminal, json elsewhere",
         "auto",
         environment.one_of("auto", "json", "text"),
+    ),
+)
+
+METRICS_VARIABLES = (
+    Variable(
+        "METRICS_HOST",
+        "metrics_host",
+        "where the exporter listens; the metrics name no product and no secret",
+        "127.0.0.1",
+        environment.printable,
+    ),
+    Variable("METRICS_PORT", "metrics_port", "the exporter's port", "9101", environment.whole(0, 65535)),
+    Variable(
+        "METRICS_CACHE_SECONDS",
+        "metrics_cache_seconds",
+        "how often the exporter asks the database; costly figures 6 and 60 times as seldom",
+        "10",
+        environment.number(0.1, 300),
+    ),
+    Variable(
+        "XIMILAR_COLLECTION_CAPACITY",
+        "collection_capacity",
+        "photos the collection may hold, for the alert that it is almost full; 0: not known",
+        "0",
+        environment.whole(0, 10**9),
     ),
 )
 
@@ -180,6 +206,7 @@ VARIABLES = (
         "400",
         environment.whole(1, 3650),
     ),
+    *METRICS_VARIABLES,
     *LOG_VARIABLES,
 )
 
@@ -211,6 +238,10 @@ class Settings:
     removal_free_products: int
     keep_jobs_days: int
     keep_history_days: int
+    metrics_host: str
+    metrics_port: int
+    metrics_cache_seconds: float
+    collection_capacity: int
     log_level: str
     log_format: str
 
@@ -223,8 +254,9 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be printed: the token, the database URLs and the passwords in them."""
         urls = (self.staging_db_url, self.staging_db_listen_url)
-        passwords = (found.group(1) for found in map(_PASSWORD.search, urls) if found)
-        return tuple(text for text in (self.token, *urls, *passwords) if text)
+        passwords = [found[2] or found[4] for url in urls for found in _PASSWORD.finditer(url)]
+        texts = dict.fromkeys((self.token, *urls, *passwords, *map(unquote, passwords)))
+        return tuple(text for text in texts if text)
 
     def missing(self, required: frozenset[str]) -> list[str]:
         """Return the names among `required` that are not set."""
@@ -236,7 +268,8 @@ def masked(settings: Settings) -> dict[str, str]:
     return {variable.name: _display(variable, getattr(settings, variable.field)) for variable in VARIABLES}
 
 
-_PASSWORD = re.compile(r"://[^/:@]*:([^@/]+)@")
+# Before the host, up to the last @ even where an earlier one should have been encoded; or as a parameter.
+_PASSWORD = re.compile(r"(://[^/:@]*:)(.+)(?=@)|([?&](?:ssl)?password=)([^&]*)")
 
 
 def _display(variable: Variable, value: object) -> str:
@@ -248,7 +281,7 @@ def _display(variable: Variable, value: object) -> str:
     if not variable.secret or not text:
         return text
     if "://" in text:
-        return _PASSWORD.sub(lambda m: m.group(0).replace(m.group(1), "***"), text)
+        return _PASSWORD.sub(lambda found: (found[1] or found[3]) + "***", text)
     return "***"
 
 

@@ -45,11 +45,10 @@ class _Supervisor:
         self._install_signal_handlers()
         delay = 0.5
         while not self._stopping.is_set():
-            begun = time.monotonic()
-            await self._work()
+            worked_seconds = await self._work()
             if self._stopping.is_set():
                 break
-            if time.monotonic() - begun > BACKOFF_MAX_SECONDS:
+            if worked_seconds > BACKOFF_MAX_SECONDS:
                 self._failing_since, delay = None, 0.5
             if self._hopeless():
                 log.error("worker_gave_up", seconds=GIVE_UP_SECONDS)
@@ -58,11 +57,13 @@ class _Supervisor:
             delay = min(BACKOFF_MAX_SECONDS, delay * 2)
         return EX_OK
 
-    async def _work(self) -> None:
-        """One life of the worker: until it is stopped or falls."""
+    async def _work(self) -> float:
+        """One life of the worker: until it is stopped or falls. Returns the seconds since it had a database."""
         app = SyncApp(self._settings)
+        begun: float | None = None
         try:
             async with app.open_async():
+                begun = time.monotonic()
                 await self._until_stopped(app)
         except DATABASE_FAULTS as error:
             log.warning("worker_fell", error=type(error).__name__, reason=str(error).splitlines()[:1])
@@ -71,6 +72,7 @@ class _Supervisor:
                 log.warning(
                     "worker_fell", error="ended", reason="procrastinate ended it; the database blinked"
                 )
+        return 0.0 if begun is None else time.monotonic() - begun
 
     async def _until_stopped(self, app: SyncApp) -> None:
         working = asyncio.create_task(app.run_worker_async(install_signal_handlers=False))

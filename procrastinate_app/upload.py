@@ -121,7 +121,7 @@ class Uploader:
     async def finish(self) -> None:
         """Wait for calls whose job was cancelled: their answers still go to the ledger."""
         if self._in_flight:
-            await asyncio.wait(self._in_flight, timeout=deadlines.CALL)
+            await asyncio.wait(self._in_flight, timeout=deadlines.FINISH)
 
     async def _store_new(self, errand: Errand, plan: Plan, pushed: Pushed, until: float) -> list[Replacement]:
         """Store the new photos; returns those that were there already and are to be replaced to be certain."""

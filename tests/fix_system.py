@@ -160,7 +160,7 @@ class System:
     def listed_photos(self) -> list[tuple[str, str]]:
         """(SKU, URL) of every photo of every product, sorted: what the collection has to hold."""
         return sorted(
-            self.query("SELECT external_id, jsonb_array_elements_text(image_urls) FROM raw_products")  # type: ignore[arg-type]
+            self.query("SELECT external_id, jsonb_array_elements_text(image_urls) FROM raw_products")
         )
 
     def wait_for_states(self, seconds: float = 60, **states: int) -> None:

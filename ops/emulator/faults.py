@@ -62,7 +62,7 @@ class Rule:
     _random: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)  # noqa: S311  repeatable dice, no secret
+        self._random = random.Random(self.seed)
 
     def takes(self, call: Call) -> bool:
         """Whether to play it on `call`; the dice are thrown only for calls that fit."""

@@ -48,7 +48,13 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "clean":
         _clean()
         return 0
-    options = Options(arguments.catalogue, arguments.workers, arguments.rate, arguments.delay)
+    options = Options(
+        arguments.catalogue,
+        arguments.workers,
+        arguments.rate,
+        arguments.delay,
+        prometheus=getattr(arguments, "with", None) == "prometheus",
+    )
     console = Console()
     if arguments.command == "demo":
         return 0 if demo(options, console) else 1
@@ -90,6 +96,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--delay", type=float, default=0.2, metavar="SECONDS", help="Ximilar's latency (0.2)"
         )
+    commands.choices["up"].add_argument(
+        "--with",
+        choices=("prometheus",),
+        help="also start the exporter, and Prometheus where it is installed",
+    )
     commands.add_parser("clean", help="stop Postgres and delete the state", description="Delete .local.")
     return parser
 

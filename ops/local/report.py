@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg.rows import dict_row
 from rich.console import Console
 from rich.text import Text
 
+from ops.local import gateway
+from ops.local.check import Check
 from ops.local.emulator import Traffic
 from ops.local.system import System
 
@@ -19,15 +20,6 @@ LOGS = """
     SELECT scraper_name, status, records_fetched, records_new, records_errors, duration_seconds, error_message
       FROM public.scraper_logs ORDER BY id
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One expectation: what was looked at, what was seen, and whether it is right."""
-
-    subject: str
-    seen: str
-    right: bool
 
 
 def judge(system: System) -> list[Check]:
@@ -41,6 +33,7 @@ def judge(system: System) -> list[Check]:
         _collection(system),
         _scraper_log(system, logs),
         *_searches(system),
+        *gateway.judge(system),
     ]
 
 

@@ -18,13 +18,20 @@ from pathlib import Path
 from ops.local import environ
 from ops.local.database import Database
 from ops.local.emulator import COLLECTION, Emulator
-from ops.local.loopback import HOST
+from ops.local.loopback import HOST, free_port
 from ops.local.photo_server import PhotoServer
 from ops.local.products import Catalogue
 from ops.local.programs import ROOT, Program, Programs
 
 STATE = ROOT / ".local"
+GATEWAY_PROCESSES = 2
 APP = ("procrastinate", "--app=procrastinate_app.main.app")
+
+
+GATEWAY_CONF = ("-c", "web/gateway/gunicorn.conf.py", "web.gateway.wsgi:application")
+GATEWAY = Program(
+    "gateway", (sys.executable, "-m", "gunicorn", *GATEWAY_CONF), ready=r"Listening at: (http://[0-9.:]+)"
+)
 
 
 class BusyError(RuntimeError):
@@ -39,6 +46,8 @@ class Options:
     workers: int = 2
     rate: int = 10
     delay: float = 0.2
+    gateway_port: int = 0
+    prometheus: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +66,17 @@ class System:
         return self.programs.run(python("migrate", "procrastinate_app", "migrate"))
 
     def start_services(self) -> list[str]:
-        """Start the long-running programs of the project; return their names."""
-        programs = services(self.options)
-        for program in programs:
-            self.programs.start(program)
-        return [program.name for program in programs]
+        """Start the long-running programs of the project; return their names, with the address if they have one."""
+        return [self._start(program) for program in services(self.options)]
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway's base URL."""
+        return f"http://{HOST}:{self.options.gateway_port}"
+
+    def _start(self, program: Program) -> str:
+        match = self.programs.start(program)
+        return f"{program.name} {match.group(1)}" if match.groups() else program.name
 
     def defer(self, task: str) -> None:
         """Defer a task without arguments, as a person does it."""
@@ -70,7 +85,8 @@ class System:
 
 def services(options: Options) -> list[Program]:
     """The long-running programs of the project."""
-    return [python(f"worker-{n}", "procrastinate_app", "worker") for n in range(1, options.workers + 1)]
+    workers = [python(f"worker-{n}", "procrastinate_app", "worker") for n in range(1, options.workers + 1)]
+    return [*workers, GATEWAY]
 
 
 def python(name: str, *arguments: str) -> Program:
@@ -82,6 +98,7 @@ def python(name: str, *arguments: str) -> Program:
 def running(database: Database, options: Options, *, photo_port: int = 0) -> Iterator[System]:
     """Yield the system with all but the project's own services started; end everything afterwards."""
     catalogue = Catalogue.read(options.catalogue)
+    options = replace(options, gateway_port=options.gateway_port or free_port())
     token = secrets.token_hex(16)
     with contextlib.ExitStack() as stack:
         photos = stack.enter_context(PhotoServer(catalogue.images, port=photo_port))
@@ -95,6 +112,9 @@ def running(database: Database, options: Options, *, photo_port: int = 0) -> Ite
             "XIMILAR_RATE_LIMIT": str(options.rate),
             "XIMILAR_ALLOW_PRIVATE_URLS": "1",
             "BATCH_SIZE": str(max(1000, len(catalogue.products))),
+            "HOST": HOST,
+            "PORT": str(options.gateway_port),
+            "WORKERS": str(GATEWAY_PROCESSES),
         }
         yield System(options, catalogue, database, photos, emulator, programs)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from psycopg.rows import dict_row
 from rich.console import Console
 
-from ops.local import database, products
+from ops.local import database, products, prometheus
 from ops.local.database import Database
 from ops.local.demo import describe, step
+from ops.local.loopback import usual_port
 from ops.local.system import STATE, Options, System, alone, running
 
 DATABASE = "unde_staging"
@@ -30,6 +32,7 @@ Ctrl-C ends it. In another terminal, for instance:
 
   XIMILAR_ENV_FILE={env} {bin}/ximilar-sync status
   XIMILAR_ENV_FILE={env} {bin}/procrastinate --app=procrastinate_app.main.app defer ximilar_sync
+  curl -s {gateway}/detect -H 'Content-Type: application/json' -d '{{"url": "{photo}"}}'
   curl -s {emulator}/_emulator/state
 """
 
@@ -39,10 +42,14 @@ def up(options: Options, console: Console) -> None:
     given_url = os.environ.get("DEMO_DB_URL", "")
     with alone(), database.opened(STATE, DATABASE, given_url) as prepared:
         step(console, "Postgres", prepared.place)
+        # The gateway's usual port, where nobody has it.
+        options = replace(options, gateway_port=options.gateway_port or usual_port(8001))
         with running(prepared, options, photo_port=_photo_port(prepared)) as system:
             step(console, "Schema", system.migrate().strip().splitlines()[-1])
             step(console, "Catalogue", _fill(system))
             describe(system, console)
+            if options.prometheus:
+                step(console, "Prometheus", prometheus.start(system.programs, STATE))
             _explain(system, console)
             while True:
                 system.programs.check()
@@ -79,5 +86,11 @@ def _explain(system: System, console: Console) -> None:
     ]
     ENV_FILE.touch(mode=0o600)
     ENV_FILE.write_text("".join(f"{name}={environ[name]}\n" for name in names), encoding="utf-8")
-    text = EXAMPLES.format(env=".local/env", bin=".venv/bin", emulator=system.emulator.url)
+    text = EXAMPLES.format(
+        env=".local/env",
+        bin=".venv/bin",
+        emulator=system.emulator.url,
+        gateway=system.gateway_url,
+        photo=f"{system.photos.url}/{system.catalogue.good[0].photos[0]}",
+    )
     console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from ..process import this_process
 from ..settings import VARIABLES, WORKER, Settings, masked
 from .output import Output
 
+HEALTH_PATIENCE = 5.0  # seconds; whoever asks for health has a deadline too
 DATABASE_URLS = ("STAGING_DB_URL", "STAGING_DB_LISTEN_URL")
 
 
@@ -56,7 +57,7 @@ def config(environ: Mapping[str, str], output: Output) -> int:
 async def health(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Say whether a worker is alive, by its own heartbeat in the database."""
     try:
-        async with open_database(settings.staging_db_url, max_size=1) as database:
+        async with open_database(settings.staging_db_url, max_size=1, patience=HEALTH_PATIENCE) as database:
             workers = await database.all("list_workers")
     except psycopg.Error as error:
         reason = f"no database: {type(error).__name__}"

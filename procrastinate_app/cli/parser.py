@@ -20,7 +20,7 @@ from ..environment import EX_CONFIG, SettingsError
 from ..migrations import MigrationError
 from ..settings import DATABASE, WORKER, Settings
 from ..supervisor import EX_UNAVAILABLE
-from . import compare, enqueue, operate, report
+from . import compare, enqueue, exporter, operate, report
 from .output import Output
 
 Handler = Callable[[argparse.Namespace, Settings, Output], "int | Coroutine[Any, Any, int]"]
@@ -62,6 +62,8 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(str(error), EX_CONFIG)
     except MigrationError as error:
         return _fail(str(error), 1)
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction):
+        return _fail("the schema `ximilar` is not there yet, or not complete: run `ximilar-sync migrate`", 1)
     except (psycopg.OperationalError, ConnectorException) as error:
         return _fail(f"the database cannot be reached or refused: {_first_line(error)}", EX_UNAVAILABLE)
     except KeyboardInterrupt:
@@ -121,6 +123,13 @@ def _add_operating(add: _Commands) -> None:
         "run a worker until SIGTERM; survives the database's absence",
         "ximilar-sync worker",
         needs=WORKER,
+        logs_to=sys.stdout,
+    )
+    add(
+        "exporter",
+        exporter.exporter,
+        "serve Prometheus' metrics until SIGTERM, with or without a database",
+        "ximilar-sync exporter",
         logs_to=sys.stdout,
     )
     add("migrate", operate.migrate, "bring the schema `ximilar` up to date", "ximilar-sync migrate")

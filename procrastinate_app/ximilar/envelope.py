@@ -68,7 +68,7 @@ def body_code(answer: Mapping[str, Any]) -> int | None:
 def request_id(answer: Mapping[str, Any]) -> str | None:
     """Return Ximilar's id of the request, for its support."""
     found = mapping(answer.get("status")).get("request_id")
-    return found[:100] if isinstance(found, str) else None
+    return found.replace("\0", " ")[:100] if isinstance(found, str) else None  # Postgres takes no NUL
 
 
 def failure(response: Response, answer: Mapping[str, Any]) -> XimilarError:

@@ -30,14 +30,15 @@ TEXT_LIMIT = 300
 class XimilarError(Exception):
     """A call to Ximilar failed.
 
-    `code` is the status code that decided (the body's where there is one, else HTTP's, else None), `text`
-    what came with it, cut at 300 characters, `request_id` Ximilar's own, for its support.
+    `code` is the status code that decided (the body's where there is one, else HTTP's, else None), `text` what
+    came with it, on one line, without NUL (Postgres takes none) and cut at 300 characters, `request_id` Ximilar's
+    own, for its support.
     """
 
     cause: ClassVar[str] = "error"
 
     def __init__(self, text: str = "", *, code: int | None = None, request_id: str | None = None) -> None:
-        self.text = " ".join(text.split())[:TEXT_LIMIT]
+        self.text = " ".join(text.replace("\0", " ").split())[:TEXT_LIMIT]
         self.code = code
         self.request_id = request_id
         super().__init__(self.reason)

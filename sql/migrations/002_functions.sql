@@ -67,9 +67,12 @@ END $$;
 -- at each pause in a row, at most 300. A pause never shortens another one; answers of calls that were in flight
 -- together count as one pause.
 CREATE FUNCTION pause_v1(cause_ text, code_ integer, text_ text, seconds double precision)
-RETURNS timestamptz LANGUAGE sql AS $$
+RETURNS text LANGUAGE sql AS $$
     UPDATE throttle SET
-        pause_cause = cause_, pause_code = code_, pause_text = text_,
+        -- An operator's pause stays his, whatever the calls in flight bring.
+        pause_cause = CASE WHEN paused_until = 'infinity' THEN pause_cause ELSE cause_ END,
+        pause_code = CASE WHEN paused_until = 'infinity' THEN pause_code ELSE code_ END,
+        pause_text = CASE WHEN paused_until = 'infinity' THEN pause_text ELSE text_ END,
         paused_at = CASE WHEN pause_cause IS NULL THEN clock_timestamp() ELSE paused_at END,
         paused_until = greatest(paused_until, clock_timestamp() + make_interval(secs => coalesce(seconds,
             CASE cause_ WHEN 'rate_limited' THEN 2 + random() * (least(60, 4 * 2 ^ least(pauses, 10)) - 2)
@@ -77,7 +80,7 @@ RETURNS timestamptz LANGUAGE sql AS $$
         probing_until = '-infinity',
         pauses = pauses + CASE WHEN paused_until > clock_timestamp() THEN 0 ELSE 1 END,
         faults = 0
-    RETURNING paused_until
+    RETURNING paused_until::text
 $$;
 
 -- Counts a product that was put off; pauses the account at the fifth in a row without a success, and at once

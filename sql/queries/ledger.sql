@@ -79,7 +79,8 @@ WITH chunk AS (
      LIMIT %(limit)s
 ), adopted AS (
     INSERT INTO photos (product_id, profile, collection_id, sku, url)
-    SELECT DISTINCT chunk.id, %(profile)s, %(collection_id)s, chunk.external_id, listed.photo #>> '{}'
+    -- Without its fragment, as it would be sent.
+    SELECT DISTINCT chunk.id, %(profile)s, %(collection_id)s, chunk.external_id, split_part(listed.photo #>> '{}', '#', 1)
       FROM chunk, jsonb_array_elements(chunk.image_urls) AS listed (photo)
      WHERE jsonb_typeof(listed.photo) = 'string'
     ON CONFLICT DO NOTHING

@@ -5,6 +5,3 @@ SELECT to_regclass('procrastinate_jobs') IS NOT NULL AS jobs, to_regclass('ximil
 
 -- name: applied
 SELECT name FROM ximilar.schema_version
-
--- name: backend
-SELECT pg_backend_pid() AS pid

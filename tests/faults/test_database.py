@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Literal
 
 import psycopg
 import pytest
@@ -15,7 +16,9 @@ PHOTOS_IN_FLIGHT = 8
 
 
 @pytest.mark.parametrize("how", ["fast", "immediate", "kill"])
-def test_worker_survives_a_restart_of_postgres(system: System, cluster: Cluster, how: str) -> None:
+def test_worker_survives_a_restart_of_postgres(
+    system: System, cluster: Cluster, how: Literal["fast", "immediate", "kill"]
+) -> None:
     system.add_products(30, photos=2)
     worker = system.worker()
     system.defer("ximilar_sync")
@@ -37,10 +40,8 @@ def test_worker_survives_a_restart_of_postgres(system: System, cluster: Cluster,
 
 def test_lost_listen_connection_costs_nothing_but_notifications(system: System) -> None:
     worker = system.worker()
-    ended = system.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(query, 'LISTEN')"
-    )
-    assert ended
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE starts_with(query, 'LISTEN')"
+    wait_until(lambda: system.query(end) == [(True,)], 20)
 
     system.add_products(2, photos=1)
     system.defer("ximilar_sync")

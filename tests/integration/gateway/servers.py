@@ -1,0 +1,224 @@
+"""What the gateway's integration tests run: a real gunicorn, and in Ximilar's place a server they can script."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+from aiohttp import web
+
+ROOT = Path(__file__).parents[3]
+START_SECONDS = 20.0
+PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "GUNICORN_CMD_ARGS")
+
+OK: dict[str, Any] = {"code": 200, "text": "OK", "request_id": "r-1"}
+CROPS = [f"https://cdn.example.com/crops/{number}.jpg" for number in range(4)]
+ANSWERS: dict[str, dict[str, Any]] = {
+    "detect": {
+        "records": [
+            {
+                "_objects": [
+                    {"name": "Jacket", "bound_box": [1, 2, 30, 40], "prob": 0.9, "crop_url": url}
+                    for url in CROPS
+                ]
+            }
+        ],
+        "status": OK,
+    },
+    "classify": {
+        "records": [{"_tags": {"Type": [{"name": "Bomber Jacket", "prob": 0.8}]}}],
+        "status": OK,
+    },
+    "visualSearch": {
+        "answer_records": [
+            {"_id": "1", "sku_id": "A-1", "score": 0.8, "image_urls": [], "metadata": {"price": "599.00"}}
+        ],
+        "status": OK,
+    },
+}
+
+Reply = tuple[int, bytes, dict[str, str]]
+Script = Callable[[str, int], "Reply | None"]
+
+
+class ScriptedUpstream:
+    """Answers every call after `delay` seconds as `script(method, number of this call)` says, None: well."""
+
+    def __init__(self) -> None:
+        self.delay: float
+        self.script: Script
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.headers: list[dict[str, str]] = []
+        self.forget()
+        self.probes = 0
+        self.most_at_once = 0
+        self._at_once = 0
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._loop.run_until_complete, args=(self._run(),), daemon=True
+        )
+
+    def start(self) -> ScriptedUpstream:
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+        self._loop.close()
+
+    def forget(self) -> None:
+        """Do well again, at once, and forget what was asked."""
+        self.delay = 0.0
+        self.script = lambda method, number: None
+        self.calls.clear()
+        self.headers.clear()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def _run(self) -> None:
+        app = web.Application()
+        app.router.add_post("/recognition/v2/{method}", self._call)
+        app.router.add_get("/", self._probe)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
+        await site.start()
+        self.port: int = runner.addresses[0][1]
+        self._ready.set()
+        await self._stop.wait()
+        await runner.cleanup()
+
+    async def _probe(self, _request: web.Request) -> web.Response:
+        self.probes += 1
+        return web.Response(status=404)
+
+    async def _call(self, request: web.Request) -> web.Response:
+        method = request.match_info["method"]
+        self.calls.append((method, await request.json()))
+        self.headers.append(dict(request.headers))
+        number = len(self.calls)
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            await asyncio.sleep(self.delay)
+        finally:
+            self._at_once -= 1
+        status, body, headers = self.script(method, number) or (200, json.dumps(ANSWERS[method]).encode(), {})
+        return web.Response(status=status, body=body, headers={"Content-Type": "application/json", **headers})
+
+
+class Gateway:
+    """A real gunicorn on a free port, with its output in `log`."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+        self.log = folder / "gateway.log"
+        self._environ = {
+            **{name: value for name, value in os.environ.items() if name in PASSED_ON},
+            "XIMILAR_ENV_FILE": "",
+            "HOST": "127.0.0.1",
+            "PORT": "0",
+            "WORKERS": "1",
+            "XIMILAR_API_TOKEN": "s3cret-token",
+            "XIMILAR_COLLECTION_ID": "c",
+            **environ,
+        }
+
+    def start(self) -> Gateway:
+        command = [
+            *(sys.executable, "-m", "gunicorn", "-c", "web/gateway/gunicorn.conf.py"),
+            "web.gateway.wsgi:application",
+        ]
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self._environ, stdout=output, stderr=subprocess.STDOUT
+            )
+        wait_for(lambda: self.port is not None or self.process.poll() is not None, START_SECONDS)
+        if self.process.poll() is None:
+            wait_for(self._answers, START_SECONDS)
+        return self
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    @property
+    def port(self) -> int | None:
+        found = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log.read_text())
+        return int(found[1]) if found else None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def workers(self) -> list[int]:
+        pid = self.process.pid
+        return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+    def post(self, path: str, content: Any = None, **options: Any) -> requests.Response:
+        """POST JSON over a connection of its own."""
+        return requests.post(self.url + path, json=content, timeout=40, **options)
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return requests.get(self.url + path, timeout=40, **options)
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        """Return the log's lines of one event."""
+        found = []
+        for line in self.log.read_text().splitlines():
+            with contextlib.suppress(ValueError):
+                fact = json.loads(line)
+                if fact.get("event") == event:
+                    found.append(fact)
+        return found
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the sum of a metric's samples with these labels."""
+        return sum(value for _, value in self.samples(name, **labels))
+
+    def samples(self, name: str, **labels: str) -> Iterator[tuple[str, float]]:
+        for line in self.get("/metrics").text.splitlines():
+            if line.split("{")[0].split(" ")[0] == name:
+                wanted = [f'{label}="{value}"' for label, value in labels.items()]
+                if all(pair in line for pair in wanted):
+                    yield line, float(line.rsplit(" ", 1)[1])
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(self.url + "/livez", timeout=1).status_code == 200
+        return False
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Poll until the condition holds; fail after `seconds`."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > ends:
+            raise AssertionError("it did not come true in time")
+        time.sleep(0.02)

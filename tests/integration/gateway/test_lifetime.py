@@ -1,0 +1,123 @@
+"""A real gunicorn reloaded, recycled, killed and stopped under load, with the lost requests counted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import requests
+
+from .conftest import StartGateway
+from .load import Load
+from .servers import Gateway, ScriptedUpstream, wait_for
+
+
+def test_reload_loses_nothing(two_workers: Gateway, upstream: ScriptedUpstream) -> None:
+    gateway = two_workers
+    upstream.delay = 0.02
+    with Load(gateway.url) as load:
+        for _ in range(3):
+            _reload(gateway)
+            _serve_more(load, 200)
+    assert load.lost == {}
+    assert load.done > 600
+
+
+def test_recycling_loses_nothing(start_gateway: StartGateway, upstream: ScriptedUpstream) -> None:
+    upstream.delay = 0.01
+    gateway = start_gateway(GATEWAY_MAX_REQUESTS="300", WORKERS="2")
+    seen: set[int] = set()
+
+    def replaced_often() -> bool:
+        seen.update(gateway.workers)
+        return load.done > 1500 and len(seen) >= 6
+
+    with Load(gateway.url) as load:
+        wait_for(replaced_often, 40)
+    assert load.lost == {}
+
+
+def test_kill_costs_only_what_was_in_flight(two_workers: Gateway, upstream: ScriptedUpstream) -> None:
+    gateway = two_workers
+    upstream.delay = 0.05
+    with Load(gateway.url, clients=16) as load:
+        wait_for(lambda: load.done > 200)
+        os.kill(gateway.workers[0], signal.SIGKILL)
+        wait_for(lambda: len(gateway.workers) == 2)
+        _serve_more(load, 200)
+    assert sum(load.lost.values()) <= 16
+
+
+def test_stop_finishes_what_is_in_flight(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    upstream.delay = 1.0
+    with Load(gateway.url, clients=8) as load:
+        wait_for(lambda: len(upstream.calls) >= 8)
+        gateway.signal(signal.SIGTERM)
+        load.end()
+    assert load.outcomes == {"200": 8}
+    gateway.process.wait(10)
+    assert gateway.process.returncode == 0
+
+
+def test_leaving_is_told_to_who_asks(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    upstream.delay = 1.5
+    with Load(gateway.url, clients=1) as load, requests.Session() as session:
+        assert session.get(gateway.url + "/readyz", timeout=5).status_code == 200
+        wait_for(lambda: upstream.calls)
+        gateway.signal(signal.SIGTERM)
+        load.end()
+        wait_for(lambda: gateway.lines("Handling signal: term"))
+        answer = session.get(gateway.url + "/readyz", timeout=5)
+    assert (answer.status_code, answer.json()["code"]) == (503, "draining")
+    assert answer.headers["Connection"] == "close"
+    assert load.outcomes == {"200": 1}
+
+
+def test_metrics_survive_a_reload_and_forget_dead_processes(two_workers: Gateway) -> None:
+    gateway = two_workers
+    for number in range(5):
+        gateway.post("/detect", {"url": f"https://cdn.example.com/{number}.jpg"})
+    _reload(gateway)
+    assert gateway.metric("http_requests_total", handler="/detect", status="2xx", method="POST") == 5
+
+    def pids() -> set[int]:
+        lines = [line for line, _ in gateway.samples("process_start_time_seconds")]
+        return {int(line.split('pid="')[1].split('"')[0]) for line in lines}
+
+    wait_for(lambda: pids() == set(gateway.workers))
+
+
+def test_wrong_variable_ends_with_78(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, {"PORT": "many", "GATEWAY_CACHE_SECONDS": "s3cret-value"}).start()
+    assert gateway.process.wait(10) == 78
+    said = gateway.log.read_text()
+    assert "PORT must be a whole number" in said
+    assert "GATEWAY_CACHE_SECONDS" in said
+    assert "s3cret-value" not in said
+
+
+def test_unreadable_tokens_end_with_78(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path, {"GATEWAY_TOKENS_FILE": "/nonexistent"}).start()
+    assert gateway.process.wait(10) == 78
+    assert "GATEWAY_TOKENS_FILE cannot be read" in gateway.log.read_text()
+
+
+def test_starts_on_a_read_only_home(start_gateway: StartGateway) -> None:
+    gateway = start_gateway(HOME="/proc")
+    assert gateway.get("/livez").status_code == 200
+    listening = subprocess.run(["ss", "-xl"], capture_output=True, text=True, check=False).stdout
+    assert f"gunicorn.{gateway.process.pid}" not in listening
+    assert "control" not in gateway.log.read_text().lower()
+
+
+def _reload(gateway: Gateway) -> None:
+    old = set(gateway.workers)
+    gateway.signal(signal.SIGHUP)
+    wait_for(lambda: len(gateway.workers) == len(old) and not old & set(gateway.workers), 20)
+
+
+def _serve_more(load: Load, count: int) -> None:
+    served = load.done
+    wait_for(lambda: load.done > served + count)

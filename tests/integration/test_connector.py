@@ -1,0 +1,122 @@
+"""LISTEN that comes and goes, and notifications that are none."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from procrastinate_app import app as app_module
+from procrastinate_app import connector
+from tests.fix_catalogue import Catalogue
+from tests.fix_postgres import Database
+from tests.fix_worker import Worker, eventually
+
+LISTENING = """
+    SELECT pid FROM pg_stat_activity
+     WHERE datname = current_database() AND query LIKE 'LISTEN%%' AND state = 'idle'
+"""
+
+
+CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE usename = 'ximilar' AND datname = current_database()
+"""
+
+
+@pytest.fixture
+def never_polling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that hears of jobs by LISTEN or not at all."""
+    monkeypatch.setattr(app_module, "POLL_SECONDS", 600.0)
+
+
+def test_postgres_itself_is_told_from_a_pooler(database: Database, pooled: str) -> None:
+    async def ask() -> tuple[bool, bool]:
+        return (
+            await connector.reaches_postgres_itself(database.url),
+            await connector.reaches_postgres_itself(pooled),
+        )
+
+    assert asyncio.run(ask()) == (True, False)
+
+
+def test_a_worker_hears_of_jobs(catalogue: Catalogue, worker: Worker, never_polling: None) -> None:
+    asyncio.run(hears(worker, []))
+
+
+@pytest.mark.parametrize(
+    "payload", ["garbage", "", "[]", "1", "null", '"x"', "{}", '{"type": 7}', "[[[[", "{" * 900]
+)
+def test_garbage_does_not_deafen_a_worker(
+    catalogue: Catalogue, worker: Worker, never_polling: None, payload: str
+) -> None:
+    asyncio.run(hears(worker, [payload]))
+
+
+async def hears(worker: Worker, payloads: list[str]) -> None:
+    """Run a worker, send it these notifications, and see that it still takes up a job."""
+    catalogue = worker.catalogue
+    async with worker.working() as task:
+        await eventually(lambda: catalogue.all(LISTENING), unless=task)
+        for payload in payloads:
+            for channel in ("procrastinate_any_queue_v1", "procrastinate_queue_v1#products"):
+                catalogue.owner.execute("SELECT pg_notify(%s, %s)", [channel, payload])
+        product = catalogue.add()
+        catalogue.queue(product.id)
+        await eventually(lambda: catalogue.state(product.id) == "synced", unless=task)
+
+
+def test_a_listener_that_is_cut_off_comes_back(
+    catalogue: Catalogue, worker: Worker, never_polling: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connector, "RECONNECT_SECONDS", 0.05)
+
+    async def run() -> None:
+        async with worker.working() as task:
+            await eventually(lambda: catalogue.all(LISTENING), unless=task)
+            (before,) = catalogue.all(LISTENING)
+            catalogue.owner.execute("SELECT pg_terminate_backend(%s)", [before["pid"]])
+            await eventually(lambda: catalogue.all(LISTENING) not in ([], [before]), unless=task)
+            product = catalogue.add()
+            catalogue.queue(product.id)
+            await eventually(lambda: catalogue.state(product.id) == "synced", unless=task)
+
+    asyncio.run(run())
+
+
+def test_behind_a_pooler_a_worker_polls_and_says_so(
+    catalogue: Catalogue, pooled: str, worker: Worker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker.url = pooled
+    product = catalogue.add()
+    catalogue.queue(product.id)
+    worker.until(lambda: catalogue.state(product.id) == "synced")
+    assert catalogue.all(LISTENING) == []
+    assert capsys.readouterr().out.count('"polling"') == 1
+
+
+def test_behind_a_pooler_it_listens_at_the_other_address(
+    catalogue: Catalogue, database: Database, pooled: str, worker: Worker, never_polling: None
+) -> None:
+    worker.url = pooled
+    worker.variables["STAGING_DB_LISTEN_URL"] = database.url
+    asyncio.run(hears(worker, []))
+
+
+def test_a_worker_whose_every_connection_is_cut_goes_on(
+    catalogue: Catalogue, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connector, "RECONNECT_SECONDS", 0.05)
+
+    async def run() -> None:
+        async with worker.working() as task:
+            await eventually(lambda: catalogue.all(LISTENING), unless=task)
+            begun = time.monotonic()
+            catalogue.owner.execute(CUT)
+            product = catalogue.add()
+            catalogue.queue(product.id)
+            await eventually(lambda: catalogue.state(product.id) == "synced", unless=task)
+            assert time.monotonic() - begun < 15
+
+    asyncio.run(run())

@@ -1,0 +1,181 @@
+"""The index behind each query that reads `raw_products` or jobs, on tables of some size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from procrastinate_app.queries import SQL_FOLDER, sql
+from tests.fix_catalogue import Catalogue
+from tests.fix_postgres import Database
+from tests.fix_worker import connect
+
+ROWS = 30_000
+JOBS = 40_000
+
+LARGE = {"raw_products", "procrastinate_jobs", "procrastinate_events", "photos", "attempts", "run_products"}
+
+PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "load_product": ({"product_id": 77}, {"raw_products_pkey"}),
+    "lock_product": ({"product_id": 77}, {"raw_products_pkey"}),
+    "mark_synced": ({"product_id": 77}, {"raw_products_pkey"}),
+    "mark_error": ({"product_id": 77, "reason": "x"}, {"raw_products_pkey"}),
+    "find_products": ({"sku": "MANY-77"}, {"raw_products_external_id"}),
+    "errors_by_cause": ({"examples": 3}, {"raw_products_ximilar_error", "attempts_product"}),
+    # By the primary key, or by the smaller index of the jobs that are `doing`.
+    "holds_job": ({"job_id": 77, "job_attempt": 0}, set()),
+    "finish_held_job": (
+        {"job_id": 77, "attempts": 0, "status": "succeeded", "delete_job": False},
+        set(),
+    ),
+    "retry_held_job": (
+        {"job_id": 77, "attempts": 0, "seconds": 1.0, "priority": None, "queue": None, "lock": None},
+        set(),
+    ),
+    "jobs_of_product": ({"product_id": 77}, {"ximilar_jobs_lock"}),
+    "stored_photos": ({"product_id": 77}, {"photos_pkey"}),
+    "photos_of": ({"product_id": 77, "profile": "p", "collection_id": "c"}, {"photos_pkey"}),
+    "attempts_of_product": ({"product_id": 77, "limit": 20}, {"attempts_product"}),
+    "faults_of_job": ({"job_id": 77, "causes": ["timed_out"]}, {"attempts_job"}),
+    "rescues_of_job": ({"job_id": 77}, {"attempts_job"}),
+    "settle_product": ({"run_id": 1, "product_id": 77, "outcome": "synced"}, {"run_products_pkey"}),
+    "run_is_over": ({"run_id": 1}, {"run_products_open"}),
+}
+# Those hidden in a function's argument or body, by what stands there.
+INNER: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "enqueue_pending": ({"limit": 1000, "run_id": None}, {"raw_products_ximilar_pending"}),
+    "enqueue_errors": ({"limit": 1000, "run_id": None}, {"raw_products_ximilar_error", "ximilar_jobs_lock"}),
+    "enqueue_again": ({"product_id": 77, "run_id": None}, {"ximilar_jobs_lock"}),
+    "enqueue_resend": ({"sku": "MANY-77"}, {"raw_products_external_id", "ximilar_jobs_lock"}),
+    "stalled_jobs": (
+        {"silent": 30.0, "dead": [], "product_seconds": 120.0, "control_seconds": 900.0},
+        {"procrastinate_jobs_lock_idx_v1"},
+    ),
+}
+
+
+@pytest.fixture
+def large(database: Database, catalogue: Catalogue) -> psycopg.Connection:
+    """A catalogue and a queue of some size, with the optional indexes and fresh statistics."""
+    owner = catalogue.owner
+    catalogue.add_many(ROWS, ximilar_status="synced")
+    owner.execute("UPDATE raw_products SET ximilar_status = 'pending' WHERE id % 20 = 0")
+    owner.execute(
+        "UPDATE raw_products SET ximilar_status = 'error', updated_at = now() - interval '1 day' WHERE id % 50 = 1"
+    )
+    owner.execute(
+        """
+        INSERT INTO procrastinate_jobs (queue_name, task_name, lock, args, status)
+        SELECT 'products', 'sync_product', 'product:' || n, jsonb_build_object('product_id', n),
+               (CASE WHEN n %% 500 = 1 THEN 'doing' WHEN n %% 4 = 0 THEN 'todo'
+                     ELSE 'succeeded' END)::procrastinate_job_status
+          FROM generate_series(1, %s) AS n
+        """,
+        [JOBS],
+    )
+    owner.execute("INSERT INTO runs (kind) VALUES ('sync')")
+    owner.execute(
+        "INSERT INTO run_products "
+        "SELECT 1, n, n, CASE WHEN n %% 100 > 0 THEN 'synced' END FROM generate_series(1, %s) n",
+        [ROWS],
+    )
+    owner.execute(
+        "INSERT INTO photos (product_id, profile, collection_id, url) "
+        "SELECT n, 'p', 'c', 'https://photos.example.com/' || n FROM generate_series(1, %s) n",
+        [ROWS],
+    )
+    owner.execute(
+        "INSERT INTO attempts (product_id, job_id, outcome) "
+        "SELECT n, n, CASE WHEN n %% 50 = 1 THEN 'error' WHEN n %% 7 = 0 THEN 'postponed' ELSE 'synced' END "
+        "FROM generate_series(1, %s) n",
+        [ROWS],
+    )
+    for statement in optional_indexes():
+        owner.execute(statement.encode())
+    owner.execute("VACUUM ANALYZE")
+    return connect(database.url)
+
+
+def optional_indexes() -> list[str]:
+    """The statements of sql/optional/, one by one: CONCURRENTLY allows no transaction around them."""
+    text = (SQL_FOLDER / "optional/raw_products_indexes.sql").read_text()
+    code = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    return [statement for statement in code.split(";") if statement.strip()]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's nodes, all the way down."""
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
+
+
+def explain(
+    connection: psycopg.Connection, statement: str, parameters: dict[str, Any]
+) -> list[dict[str, Any]]:
+    row = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}".encode(), parameters).fetchone()
+    assert row is not None
+    plans = json.loads(row[0]) if isinstance(row[0], str) else row[0]
+    return list(nodes(plans[0]["Plan"]))
+
+
+def test_each_query_has_its_index(large: psycopg.Connection, subtests: pytest.Subtests) -> None:
+    with large:
+        for name, (parameters, expected) in {**PLANS, **INNER}.items():
+            with subtests.test(name):
+                found = explain(large, sql(name), parameters)
+                used = {node["Index Name"] for node in found if "Index Name" in node}
+                assert expected <= used, used
+                read = {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"}
+                assert not read & LARGE
+
+
+def test_the_inside_of_a_fetch_has_its_indexes(large: psycopg.Connection) -> None:
+    """procrastinate's function is no concern of EXPLAIN: what it reads shows in the counters."""
+    with large:
+        large.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+        parameters = {"queues": None, "queues_while_paused": ["control"], "worker_id": 1}
+        large.execute("SELECT pg_stat_force_next_flush()")
+        before = scans(large)
+        for _ in range(20):
+            large.execute(sql("fetch_job").encode(), parameters)
+        large.execute("SELECT pg_stat_force_next_flush()")
+        assert scans(large) - before < 20 * 50
+
+
+def scans(connection: psycopg.Connection) -> int:
+    """How many rows of the jobs were read from end to end, or by any index."""
+    row = connection.execute(
+        """
+        SELECT coalesce(sum(seq_tup_read), 0) + coalesce(sum(idx_tup_fetch), 0)
+          FROM pg_stat_user_tables WHERE relname = 'procrastinate_jobs'
+        """
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_the_queries_work_without_the_optional_indexes(
+    catalogue: Catalogue, conn: psycopg.Connection, subtests: pytest.Subtests
+) -> None:
+    catalogue.add_many(100)
+    for name, (parameters, _) in {**PLANS, **INNER}.items():
+        with subtests.test(name):
+            conn.execute(sql(name).encode(), parameters)
+
+
+def test_enqueueing_a_large_catalogue_reads_no_more_than_it_takes(large: psycopg.Connection) -> None:
+    with large, large.transaction():
+        row = large.execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {sql('enqueue_pending')}".encode(),
+            {"limit": 100, "run_id": None},
+        ).fetchone()
+        assert row is not None
+        scan = next(
+            n for n in nodes(row[0][0]["Plan"]) if n.get("Index Name") == "raw_products_ximilar_pending"
+        )
+        assert scan["Actual Rows"] <= 1600

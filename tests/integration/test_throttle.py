@@ -1,0 +1,273 @@
+"""The account's throttle: spacing, pauses, and the one probe that ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from procrastinate_app.database import Database as Sessions
+from procrastinate_app.database import open_database
+from procrastinate_app.queries import sql
+from procrastinate_app.throttle import NoSlot, Slot, Throttle
+from procrastinate_app.ximilar.errors import RateLimited, ServerFault, TokenRefused
+from tests.fix_catalogue import Catalogue
+from tests.fix_worker import connect
+
+Take = Callable[..., tuple[float | None, bool, str | None]]
+
+
+@pytest.fixture
+def take(staging_url: str) -> Any:
+    """Ask for a slot as a worker does: (seconds to wait, probe, why there is none)."""
+    with connect(staging_url) as connection:
+
+        def slot(*, gap: float = 0.1, headroom: float = 0.0, max_wait: float = 100.0) -> Any:
+            parameters = {"gap": gap, "headroom": headroom, "max_wait": max_wait}
+            return connection.execute(sql("take_slot").encode(), parameters).fetchone()
+
+        yield slot
+
+
+@pytest.fixture
+def tell(staging_url: str) -> Any:
+    """Run one of the throttle's named statements; its first value."""
+    with connect(staging_url) as connection:
+
+        def run(name: str, **parameters: Any) -> Any:
+            cursor = connection.execute(sql(name).encode(), parameters)
+            # Nobody reads what `pause` returns, and psycopg cannot: it may be infinity.
+            return None if name == "pause" else (cursor.fetchone() or [None])[0]
+
+        yield run
+
+
+def pause(tell: Any, seconds: float | None, cause: str = "rate_limited") -> None:
+    tell("pause", cause=cause, code=429, text="slow down", seconds=seconds)
+
+
+def fault(tell: Any, *, probe: bool = False) -> bool:
+    return bool(tell("note_fault", probe=probe, cause="server_fault", code=500, text="oops"))
+
+
+def test_slots_are_a_gap_apart(take: Take) -> None:
+    waits = [take(gap=10.0)[0] for _ in range(4)]
+    assert waits == pytest.approx([0, 10, 20, 30], abs=0.5)
+
+
+def test_an_unused_slot_is_not_saved_up(take: Take, catalogue: Catalogue) -> None:
+    catalogue.owner.execute("UPDATE throttle SET next_at = now() - interval '1 hour'")
+    assert [take(gap=10.0)[0] for _ in range(2)] == pytest.approx([0, 10], abs=0.5)
+
+
+def test_an_operators_rate_counts_in_place_of_the_configured_one(take: Take, catalogue: Catalogue) -> None:
+    catalogue.owner.execute("UPDATE throttle SET rate = 0.1")
+    assert [take(gap=0.001, headroom=0.5)[0] for _ in range(3)] == pytest.approx([0, 15, 30], abs=0.5)
+
+
+def test_a_slot_that_is_too_far_away_is_not_taken(take: Take) -> None:
+    take(gap=60.0)
+    assert take(gap=60.0, max_wait=20.0) == (None, False, "busy")
+    assert take(gap=60.0, max_wait=100.0)[0] == pytest.approx(60, abs=0.5)
+
+
+def test_no_two_callers_get_one_slot(staging_url: str, catalogue: Catalogue) -> None:
+    slots: list[float] = []
+
+    def caller() -> None:
+        with connect(staging_url) as connection:
+            for _ in range(25):
+                row = connection.execute("SELECT wait FROM take_slot_v1(1000, 0, 1000000)").fetchone()
+                assert row is not None
+                slots.append(row[0])
+
+    callers = [threading.Thread(target=caller) for _ in range(4)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join()
+    assert [round(slot / 1000) for slot in sorted(slots)] == list(range(100))
+
+
+def test_nobody_gets_a_slot_during_a_pause(take: Take, tell: Any) -> None:
+    pause(tell, 60.0)
+    assert take() == (None, False, "rate_limited")
+
+
+def test_a_pause_is_never_shortened(tell: Any, catalogue: Catalogue) -> None:
+    pause(tell, 200.0, "token_refused")
+    pause(tell, 1.0)
+    assert catalogue.throttle()["paused"] > 190
+
+
+def test_pauses_of_calls_in_flight_together_count_once(tell: Any, catalogue: Catalogue) -> None:
+    for _ in range(8):
+        pause(tell, 60.0)
+    assert catalogue.throttle()["pauses"] == 1
+
+
+def test_a_pause_without_retry_after_has_jitter_and_grows_to_a_minute(
+    tell: Any, catalogue: Catalogue
+) -> None:
+    lengths = []
+    for _ in range(30):
+        pause(tell, None)
+        lengths.append(catalogue.throttle()["paused"])
+        catalogue.end_pause()
+    assert min(lengths) >= 1.9
+    assert max(lengths) <= 60
+    assert max(lengths[8:]) > 30
+    assert len({round(length, 1) for length in lengths}) > 5
+
+
+def test_a_pause_for_faults_doubles_to_five_minutes(tell: Any, catalogue: Catalogue) -> None:
+    lengths = []
+    for _ in range(6):
+        fault(tell, probe=True)
+        lengths.append(catalogue.throttle()["paused"])
+        catalogue.end_pause()
+    assert lengths == pytest.approx([30, 60, 120, 240, 300, 300], abs=1)
+
+
+def test_after_a_pause_exactly_one_caller_probes(take: Take, tell: Any, catalogue: Catalogue) -> None:
+    pause(tell, 60.0)
+    catalogue.end_pause()
+    answers = [take() for _ in range(3)]
+    assert answers[0][0] == pytest.approx(0, abs=0.5)
+    assert answers[0][1:] == (True, "rate_limited")
+    assert answers[1:] == [(None, False, "rate_limited")] * 2
+
+
+def test_a_dead_prober_is_replaced_when_its_call_cannot_be_running_any_more(
+    take: Take, tell: Any, catalogue: Catalogue
+) -> None:
+    pause(tell, 60.0)
+    catalogue.end_pause()
+    assert take()[1]
+    assert 30 < catalogue.throttle()["probing"] <= 45
+    catalogue.owner.execute("UPDATE throttle SET probing_until = clock_timestamp()")
+    assert take()[1]
+
+
+def test_success_of_the_probe_ends_the_pause(take: Take, tell: Any, catalogue: Catalogue) -> None:
+    pause(tell, 60.0)
+    catalogue.end_pause()
+    take()
+    tell("note_success", probe=True)
+    assert catalogue.throttle()["pause_cause"] is None
+    assert catalogue.throttle()["pauses"] == 0
+    assert take()[1] is False
+
+
+def test_success_of_another_call_does_not(take: Take, tell: Any, catalogue: Catalogue) -> None:
+    pause(tell, 60.0)
+    tell("note_success", probe=False)
+    assert catalogue.throttle()["is_paused"]
+    catalogue.end_pause()
+    tell("note_success", probe=False)
+    assert take()[1] is True
+
+
+def test_a_probe_does_not_end_a_pause_that_began_after_it_left(
+    take: Take, tell: Any, catalogue: Catalogue
+) -> None:
+    pause(tell, 60.0)
+    catalogue.end_pause()
+    take()
+    pause(tell, 60.0, "token_refused")
+    tell("note_success", probe=True)
+    assert catalogue.throttle()["pause_cause"] == "token_refused"
+    assert take()[0] is None
+
+
+def test_the_fifth_fault_in_a_row_pauses(tell: Any, catalogue: Catalogue) -> None:
+    assert [fault(tell) for _ in range(5)] == [False] * 4 + [True]
+    assert catalogue.throttle()["pause_cause"] == "server_fault"
+
+
+def test_a_success_between_begins_the_count_anew(tell: Any, catalogue: Catalogue) -> None:
+    for _ in range(4):
+        fault(tell)
+    tell("note_success", probe=False)
+    assert [fault(tell) for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_a_fault_of_the_probe_pauses_at_once(tell: Any, catalogue: Catalogue) -> None:
+    assert fault(tell, probe=True)
+    assert catalogue.throttle()["is_paused"]
+
+
+def test_an_operators_pause_stays(take: Take, tell: Any, catalogue: Catalogue) -> None:
+    catalogue.owner.execute("UPDATE throttle SET pause_cause = 'operator', paused_until = 'infinity'")
+    tell("note_success", probe=True)
+    pause(tell, 1.0)
+    assert take()[0] is None
+    paused = "SELECT paused_until = 'infinity' FROM throttle"
+    assert catalogue.value(paused)
+
+
+def test_while_all_is_well_success_is_written_once_a_second(tell: Any, catalogue: Catalogue) -> None:
+    written = "SELECT xmin::text FROM throttle"
+    tell("note_success", probe=False)
+    before = catalogue.value(written)
+    for _ in range(5):
+        tell("note_success", probe=False)
+    assert catalogue.value(written) == before
+
+
+def with_throttle(url: str, work: Callable[[Throttle, Sessions], Any], rate: float = 1000) -> Any:
+    async def run() -> Any:
+        async with open_database(url, max_size=4) as database:
+            return await work(Throttle(database, rate), database)
+
+    return asyncio.run(run())
+
+
+def test_a_caller_that_waited_is_told_of_a_pause_meanwhile(
+    staging_url: str, catalogue: Catalogue, tell: Any
+) -> None:
+    async def work(throttle: Throttle, _database: Sessions) -> None:
+        await throttle.slot(10.0)
+        waiting = asyncio.create_task(throttle.slot(10.0))
+        await asyncio.sleep(0)
+        while catalogue.throttle()["next_in"] < 0.5:
+            await asyncio.sleep(0.005)
+        pause(tell, 60.0)
+        with pytest.raises(NoSlot, match="rate_limited"):
+            await waiting
+
+    with_throttle(staging_url, work, rate=3)
+
+
+def test_a_caller_gives_up_at_once_when_the_next_slot_is_too_far_away(staging_url: str) -> None:
+    async def work(throttle: Throttle, _database: Sessions) -> None:
+        await throttle.slot(0.1)
+        with pytest.raises(NoSlot, match="busy"):
+            await asyncio.wait_for(throttle.slot(0.1), 5)
+
+    with_throttle(staging_url, work, rate=0.01)
+
+
+def test_what_a_fault_does_to_the_account(staging_url: str, catalogue: Catalogue) -> None:
+    async def work(throttle: Throttle, _database: Sessions) -> None:
+        slot = Slot(probe=False, due=0.0)
+        assert not await throttle.failed(slot, ServerFault(code=500))
+        assert await throttle.failed(slot, RateLimited(code=429, retry_after=33.0))
+        assert 30 < catalogue.throttle()["paused"] <= 33
+        assert await throttle.failed(slot, TokenRefused("no", code=401))
+        assert 295 < catalogue.throttle()["paused"] <= 300
+
+    with_throttle(staging_url, work)
+    throttle = catalogue.throttle()
+    assert (throttle["pause_cause"], throttle["pause_text"]) == ("token_refused", "no")
+
+
+def test_the_row_cannot_be_doubled(conn: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        conn.execute("INSERT INTO throttle DEFAULT VALUES")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        conn.execute("INSERT INTO throttle (id) VALUES (false)")

@@ -1,0 +1,188 @@
+"""One suite over both transports: a deadline, a cap and an error mean the same in each."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from procrastinate_app.ximilar import errors
+from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
+from procrastinate_app.ximilar.calls import Call, Request
+from procrastinate_app.ximilar.recognition import Recognition
+from procrastinate_app.ximilar.requests_transport import RequestsTransport
+
+from .fault_server import FaultServer
+
+DEADLINE = 0.6
+SLACK = 0.6
+
+Send = Callable[..., object]
+_read = Recognition("c").detect("https://example.com/a.jpg").read
+
+
+def _call(path: str) -> Call[object]:
+    return Call("detect", Request("POST", path, {"records": [{"_url": "https://example.com/a.jpg"}]}), _read)
+
+
+def _by_requests(base: str, *paths: str, deadline: float = DEADLINE) -> list[object]:
+    with RequestsTransport(base, "t0ken", connections=1, deadline=deadline, connect=0.5) as transport:
+        return [transport.send(_call(path)) for path in paths]
+
+
+def _by_aiohttp(base: str, *paths: str, deadline: float = DEADLINE) -> list[object]:
+    async def run() -> list[object]:
+        async with AiohttpTransport(
+            base, "t0ken", connections=1, deadline=deadline, connect=0.5
+        ) as transport:
+            return [await transport.send(_call(path)) for path in paths]
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(params=[_by_requests, _by_aiohttp], ids=["requests", "aiohttp"])
+def send(request: pytest.FixtureRequest) -> Send:
+    chosen: Send = request.param
+    return chosen
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    started = FaultServer().start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def unknown_certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    folder: Path = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    files = ["-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run([*command.split(), *files], cwd=folder, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+def test_success_reuses_its_connection(send: Send, server: FaultServer) -> None:
+    assert send(_base(server), "/ok", "/ok", "/ok") == [[], [], []]
+    assert server.connections == 1
+
+
+def test_request_carries_token_and_json(send: Send, server: FaultServer) -> None:
+    send(_base(server), "/ok")
+    head = server.heads[0].lower()
+    assert b"authorization: token t0ken" in head
+    assert b"content-type: application/json" in head
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/silence", errors.TimedOut),
+        ("/slow-headers", errors.TimedOut),
+        ("/dribble", errors.TimedOut),
+        ("/reset", errors.NoAnswer),
+        ("/close", errors.NoAnswer),
+        ("/cut", errors.NoAnswer),
+        ("/no-http", errors.NoAnswer),
+        ("/redirect", errors.Nonsense),
+        ("/huge", errors.Nonsense),
+        ("/gzip-bomb", errors.Nonsense),
+        ("/bad-gzip", errors.Nonsense),
+        ("/html", errors.Nonsense),
+        ("/empty", errors.Nonsense),
+        ("/429", errors.RateLimited),
+        ("/503", errors.ServerFault),
+        ("/404", errors.PathUnknown),
+    ],
+)
+def test_fault_has_its_error_and_is_sent_once(
+    send: Send, server: FaultServer, path: str, kind: type[errors.XimilarError]
+) -> None:
+    # A bomb of 64 MB takes a slow machine a while; what is under test there is the cap, not the clock.
+    deadline = 10.0 if path in ("/huge", "/gzip-bomb") else DEADLINE
+    started = time.monotonic()
+    with pytest.raises(errors.XimilarError) as caught:
+        send(_base(server), path, deadline=deadline)
+    assert type(caught.value) is kind
+    assert time.monotonic() - started < deadline + SLACK
+    assert server.requests == {path: 1}
+
+
+def test_retry_after_is_kept(send: Send, server: FaultServer) -> None:
+    with pytest.raises(errors.RateLimited) as caught:
+        send(_base(server), "/429")
+    assert caught.value.retry_after == 7
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["http://127.0.0.1:1", "http://no-such-host.invalid", "https://127.0.0.1:{port}"],
+    ids=["refused", "dns", "tls-to-plain"],
+)
+def test_no_connection_is_not_sent(send: Send, server: FaultServer, base: str) -> None:
+    with pytest.raises(errors.NotSent):
+        send(base.format(port=server.port), "/ok", deadline=5.0)
+    assert not server.requests
+
+
+def test_unknown_certificate_is_not_sent(send: Send, unknown_certificate: ssl.SSLContext) -> None:
+    server = FaultServer(unknown_certificate).start()
+    with pytest.raises(errors.NotSent):
+        send(f"https://localhost:{server.port}", "/ok", deadline=5.0)
+    assert not server.requests
+    server.stop()
+
+
+def test_failed_connection_does_not_poison_the_pool(send: Send, server: FaultServer) -> None:
+    def after_a_fault() -> None:
+        for path in ("/cut", "/ok"):
+            send(_base(server), path)
+
+    with pytest.raises(errors.NoAnswer):
+        after_a_fault()
+    assert send(_base(server), "/ok") == [[]]
+
+
+def test_environment_has_no_say(send: Send, server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert send(_base(server), "/ok") == [[]]
+
+
+def test_aiohttp_waits_for_a_connection_within_the_deadline(server: FaultServer) -> None:
+    async def run() -> list[BaseException | object]:
+        async with AiohttpTransport(_base(server), "t", connections=1, deadline=0.4) as transport:
+            calls = (transport.send(_call("/silence")) for _ in range(3))
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    started = time.monotonic()
+    kinds = sorted(type(error).__name__ for error in asyncio.run(run()))
+    assert kinds == ["NotSent", "NotSent", "TimedOut"]
+    assert time.monotonic() - started < 0.4 + SLACK
+    assert server.requests == {"/silence": 1}
+
+
+def test_aiohttp_drops_the_connection_of_a_cancelled_call(server: FaultServer) -> None:
+    async def run() -> None:
+        async with AiohttpTransport(_base(server), "t", connections=1) as transport:
+            task = asyncio.create_task(transport.send(_call("/silence")))
+            while not server.requests:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.wait([task])
+            assert transport.busy_connections == 0
+            assert await transport.send(_call("/ok")) == []
+
+    asyncio.run(run())
+    assert server.connections == 2
+
+
+def _base(server: FaultServer) -> str:
+    return f"http://127.0.0.1:{server.port}"

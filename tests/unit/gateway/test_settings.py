@@ -1,0 +1,48 @@
+"""The gateway's variables: defaults of the contract, faults told together, secrets kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from procrastinate_app.environment import SettingsError
+from web.gateway.settings import VARIABLES, GatewaySettings
+
+
+def test_defaults_are_the_contracts() -> None:
+    settings = GatewaySettings.from_env({})
+    assert (settings.host, settings.port, settings.workers) == ("0.0.0.0", 8001, 4)  # noqa: S104
+    assert (settings.deadline, settings.cache_seconds, settings.redis_url) == (30, 600, "")
+    assert settings.missing == ("XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID")
+
+
+def test_faults_are_told_together() -> None:
+    with pytest.raises(SettingsError) as caught:
+        GatewaySettings.from_env({"PORT": "x", "WORKERS": "0", "GATEWAY_CACHE_SECONDS": "nan"})
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_placeholder_is_missing() -> None:
+    settings = GatewaySettings.from_env({"XIMILAR_API_TOKEN": "xxx", "XIMILAR_COLLECTION_ID": "c"})
+    assert settings.missing == ("XIMILAR_API_TOKEN",)
+
+
+@pytest.mark.parametrize("url", ["http://h", "h:6379", "redis"])
+def test_redis_url(url: str) -> None:
+    with pytest.raises(SettingsError, match="REDIS_URL must start with"):
+        GatewaySettings.from_env({"REDIS_URL": url})
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = GatewaySettings.from_env({"XIMILAR_API_TOKEN": "s3cret", "REDIS_URL": "redis://:pass@h"})
+    assert "s3cret" not in repr(settings)
+    assert "pass" not in repr(settings)
+    assert settings.secrets == ("s3cret", "redis://:pass@h")
+
+
+@pytest.mark.parametrize(("host", "bind"), [("10.1.0.12", "10.1.0.12:8001"), ("::1", "[::1]:8001")])
+def test_bind(host: str, bind: str) -> None:
+    assert GatewaySettings.from_env({"HOST": host}).bind == bind
+
+
+def test_every_variable_has_a_meaning() -> None:
+    assert all(variable.meaning for variable in VARIABLES)

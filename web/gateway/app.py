@@ -1,0 +1,105 @@
+"""Puts the gateway together: `create_app(settings)` is the whole of it, by hand, in one place."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import falcon.asgi
+
+from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
+from procrastinate_app.ximilar.recognition import Recognition
+
+from . import failures
+from .access_log import AccessLog
+from .attempts import Attempts
+from .breaker import Breaker
+from .cache import Cache
+from .callers import Callers
+from .docs import DocsResource, OpenApiResource
+from .edge import Edge
+from .health import HealthResource, LivenessResource, MetricsResource, ReadinessResource
+from .lifetime import Lifetime
+from .metrics import Metrics
+from .probe import Probe
+from .resources import DetectResource, Photos, RecognizeResource, SearchResource, TagResource
+from .settings import GatewaySettings
+from .upstream import Upstream
+
+
+def create_app(settings: GatewaySettings, transport: AiohttpTransport | None = None) -> Edge:
+    """Return the ASGI application. Raises TokensFileError where the file of tokens cannot be read.
+
+    `transport` carries the calls in place of one to `settings.api_url`.
+    """
+    metrics = Metrics()
+    access_log = _access_log(settings, metrics)
+    transport = transport or AiohttpTransport(
+        settings.api_url, settings.token, connections=settings.pool, deadline=settings.deadline
+    )
+    breaker = Breaker(settings.breaker_seconds)
+    attempts = Attempts(
+        transport,
+        breaker,
+        metrics,
+        limit=settings.max_in_flight,
+        deadline=settings.deadline,
+        token_known=bool(settings.token),
+    )
+    cache = Cache(
+        settings.cache_seconds,
+        settings.cache_entries,
+        redis_url=settings.redis_url,
+        on_redis_error=metrics.redis_errors.inc,
+    )
+    upstream = Upstream(attempts, cache, metrics, settings.api_url)
+    probe = Probe(settings.api_url, settings.probe_seconds, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+    app = falcon.asgi.App(
+        middleware=[Lifetime(transport, upstream, cache, probe, metrics, breaker, access_log, settings)]
+    )
+    failures.add_handlers(app)
+    _add_calls(app, upstream, settings)
+    _add_pages(app, metrics, probe, settings)
+    return Edge(
+        app,
+        metrics,
+        access_log,
+        Callers(settings.tokens_file) if settings.tokens_file else None,
+        deadline=settings.deadline,
+        read_seconds=settings.read_seconds,
+    )
+
+
+def _access_log(settings: GatewaySettings, metrics: Metrics) -> AccessLog:
+    as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stdout.isatty())
+    return AccessLog(
+        enabled=settings.access_log,
+        text=as_text,
+        verbose=settings.log_level == "debug",
+        on_drop=metrics.log_lines_dropped.inc,
+    )
+
+
+def _add_calls(app: falcon.asgi.App[Any, Any], upstream: Upstream, settings: GatewaySettings) -> None:
+    photos = Photos(
+        upstream,
+        Recognition(settings.collection_id, settings.task_id),
+        allow_private=settings.allow_private_urls,
+        searchable=bool(settings.collection_id),
+    )
+    app.add_route("/detect", DetectResource(photos))
+    app.add_route("/tag", TagResource(photos))
+    app.add_route("/search", SearchResource(photos))
+    app.add_route("/recognize", RecognizeResource(photos))
+
+
+def _add_pages(
+    app: falcon.asgi.App[Any, Any], metrics: Metrics, probe: Probe, settings: GatewaySettings
+) -> None:
+    app.add_route("/livez", LivenessResource())
+    app.add_route("/readyz", ReadinessResource(settings.missing))
+    app.add_route("/health", HealthResource(probe))
+    app.add_route("/metrics", MetricsResource(metrics))
+    app.add_route("/openapi.json", OpenApiResource())
+    app.add_route("/docs", DocsResource())

@@ -1,0 +1,103 @@
+"""A circuit breaker: when half of at least 20 calls within 10 s fail, Ximilar is left alone for a while.
+
+Then one call is let through: if it comes back, all are. Only silence, no connection and 5xx count as
+failures; an answer that says no is an answer. Pure but for its clock; one a process.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+
+from procrastinate_app.ximilar import errors
+
+from .problems import BreakerOpen
+
+WINDOW_SECONDS = 10.0
+LEAST_CALLS = 20
+FAILURE_RATIO = 0.5
+JITTER = 0.2
+
+
+class State(IntEnum):
+    """As the metric shows it."""
+
+    CLOSED = 0
+    HALF_OPEN = 1
+    OPEN = 2
+
+
+class Breaker:
+    """Ask `admit` before a call; after it tell `record`, or `forget` if it came to nothing.
+
+    `seconds` is how long it stays open, up to a fifth longer so that processes do not probe in step.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._jitter = jitter
+        self._results: deque[tuple[float, bool]] = deque()
+        self._failures = 0
+        self._open_until = 0.0
+        self._probing = False
+        self._state = State.CLOSED
+
+    @property
+    def state(self) -> State:
+        """Closed, open, or half open: a probe is due or under way."""
+        if self._state is State.OPEN and self._clock() >= self._open_until:
+            return State.HALF_OPEN
+        return self._state
+
+    def admit(self) -> bool:
+        """Return if a call may be made now, True where it is the probe; else raise BreakerOpen."""
+        if self._state is State.CLOSED:
+            return False
+        left = self._open_until - self._clock()
+        if left > 0 or self._probing:
+            raise BreakerOpen(max(left, 1.0))
+        self._probing = True
+        return True
+
+    def record(self, error: BaseException | None, *, probe: bool) -> None:
+        """Note how an admitted call ended."""
+        failed = isinstance(error, errors.NotSent | errors.NoAnswer | errors.ServerFault)
+        if probe:
+            self._probing = False
+            if failed:
+                self._open()
+            else:
+                self._state = State.CLOSED
+        elif self._state is State.CLOSED:  # a call admitted before it opened has no say afterwards
+            self._count(failed)
+
+    def forget(self, *, probe: bool) -> None:
+        """Note that an admitted call was given up and says nothing about Ximilar."""
+        if probe:
+            self._probing = False
+
+    def _count(self, failed: bool) -> None:
+        now = self._clock()
+        self._results.append((now, failed))
+        self._failures += failed
+        while self._results[0][0] < now - WINDOW_SECONDS:
+            self._failures -= self._results.popleft()[1]
+        calls = len(self._results)
+        if failed and calls >= LEAST_CALLS and self._failures >= FAILURE_RATIO * calls:
+            self._open()
+
+    def _open(self) -> None:
+        self._state = State.OPEN
+        self._open_until = self._clock() + self._seconds * (1 + JITTER * self._jitter())
+        self._results.clear()
+        self._failures = 0

@@ -1,0 +1,74 @@
+"""gunicorn's settings for the gateway, from the environment; the reason is beside each value.
+
+Deadlines, each longer than the one inside it: connection to Ximilar 5 s < request 30 s < graceful end 35 s <
+a process that does not beat is killed 45 s. Whoever supervises gunicorn should give it 40 s to stop.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from procrastinate_app import environment
+from web.gateway import shared_folder
+from web.gateway.callers import Callers, TokensFileError
+from web.gateway.settings import GatewaySettings
+from web.gateway.start import announce
+
+try:
+    _settings = GatewaySettings.from_env(environment.load())
+    if _settings.tokens_file:
+        Callers(_settings.tokens_file)
+except environment.SettingsError as error:
+    sys.stderr.write(f"{error}\n")
+    sys.exit(environment.EX_CONFIG)
+except TokensFileError as error:
+    sys.stderr.write(f"GATEWAY_TOKENS_FILE {error}\n")
+    sys.exit(environment.EX_CONFIG)
+
+# Before anything imports prometheus_client, which looks for it once.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared_folder.claim(os.environ)
+
+bind = _settings.bind
+workers = _settings.workers
+worker_class = "web.gateway.worker.GatewayWorker"
+worker_connections = _settings.connections
+backlog = 2048
+
+timeout = 45
+graceful_timeout = int(_settings.deadline) + 5
+keepalive = 75  # longer than clients keep idle connections, so that it is they who close them
+max_requests = _settings.max_requests
+max_requests_jitter = _settings.max_requests // 10  # not all at once
+asgi_disconnect_grace_period = 0  # a client that left needs no answer; what it asked goes on by itself
+
+http_parser = "python"  # the C one, where it is installed, lets folded header lines pass
+limit_request_line = 4096
+limit_request_fields = 50
+limit_request_field_size = 8190
+forwarded_allow_ips = "127.0.0.1"
+
+control_socket_disable = True  # it would write under $HOME, which may be read-only
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 - heartbeats must not wait for a disk
+
+accesslog = None  # our own has the request id and does not cost a fifth of the speed
+errorlog = "-"
+loglevel = _settings.log_level
+logger_class = "web.gateway.start.GunicornLogger"
+
+
+def on_starting(_server: Any) -> None:
+    """Once, before the first process; not on a reload."""
+    shared_folder.wipe(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    announce(_settings)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take the gauges of a process that has ended off the page."""
+    shared_folder.forget(os.environ["PROMETHEUS_MULTIPROC_DIR"], worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """Once, after the last process."""
+    shared_folder.release(os.environ["PROMETHEUS_MULTIPROC_DIR"])

@@ -1,0 +1,69 @@
+"""What the application opens when a process starts to serve and closes when it ends; a heartbeat between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
+
+from .access_log import AccessLog
+from .breaker import Breaker
+from .cache import Cache
+from .metrics import Metrics
+from .probe import Probe
+from .settings import GatewaySettings
+from .upstream import Upstream
+
+BEAT_SECONDS = 1.0
+
+
+class Lifetime:
+    """Falcon middleware for ASGI's lifespan."""
+
+    def __init__(
+        self,
+        transport: AiohttpTransport,
+        upstream: Upstream,
+        cache: Cache,
+        probe: Probe,
+        metrics: Metrics,
+        breaker: Breaker,
+        access_log: AccessLog,
+        settings: GatewaySettings,
+    ) -> None:
+        self._transport = transport
+        self._upstream = upstream
+        self._cache = cache
+        self._probe = probe
+        self._metrics = metrics
+        self._breaker = breaker
+        self._access_log = access_log
+        self._settings = settings
+        self._heart: asyncio.Task[None] | None = None
+
+    async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
+        """Open the pool, and begin to probe and to show gauges."""
+        await self._transport.__aenter__()
+        self._metrics.in_flight_limit.set(self._settings.max_in_flight)
+        self._metrics.pool_limit.set(self._settings.pool)
+        self._probe.start()
+        self._heart = asyncio.create_task(self._beat())
+
+    async def process_shutdown(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
+        """Give up what nobody waits for any more, close the pools, write the last lines."""
+        if self._heart is not None:
+            self._heart.cancel()
+        await self._probe.aclose()
+        await self._upstream.aclose()
+        await self._cache.aclose()
+        await self._transport.__aexit__()
+        self._access_log.flush()
+
+    async def _beat(self) -> None:
+        while True:
+            self._metrics.breaker.set(self._breaker.state)
+            self._metrics.pool_busy.set(self._transport.busy_connections)
+            self._metrics.refresh()
+            await asyncio.sleep(BEAT_SECONDS)
