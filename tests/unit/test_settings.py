@@ -115,8 +115,8 @@ def test_masking_takes_the_password_and_nothing_else() -> None:
     settings = Settings.from_env(
         {
             **ENVIRON,
-            "STAGING_DB_URL": "postgresql://ximilar:ximilar@ximilar/ximilar",
-        }  # pragma: allowlist secret
+            "STAGING_DB_URL": "postgresql://ximilar:ximilar@ximilar/ximilar",  # pragma: allowlist secret
+        }
     )
     assert masked(settings)["STAGING_DB_URL"] == "postgresql://ximilar:***@ximilar/ximilar"
 
