@@ -11,7 +11,7 @@ from typing import Any
 
 import procrastinate
 
-from . import deadlines, logs, presence, rescue
+from . import deadlines, logs, presence, rescue, tracing
 from .connector import Connector, reaches_postgres_itself
 from .database import Database
 from .environment import SettingsError
@@ -62,6 +62,7 @@ class SyncApp(procrastinate.App):
         """Run a worker until it is stopped. Raises SettingsError, SchemaError before it takes a job."""
         demand_worker_settings(self.settings)
         logs.configure_once(self.settings.log_level, self.settings.log_format, secrets=self.settings.secrets)
+        tracing.start("ximilar-worker")
         await self._demand_schema()
         given = {**self.worker_defaults, **options}
         listening = bool(given.get("listen_notify", True)) and await self._can_listen()

@@ -21,38 +21,41 @@ Value = str | bool | int | float
 
 log = logs.get(__name__)
 
+_provider: Any = None
 _tracer: Any = None
 
 
 def start(service: str) -> bool:
-    """Begin to trace this process as `service`, once; returns whether it does. Call it after a fork, not before."""
-    global _tracer
+    """Begin to trace this process as `service`, once; returns whether it does. Call it after a fork, not before.
+
+    What is left when the process ends is sent by then, unless `stop` did before.
+    """
+    global _provider, _tracer
     if _tracer is not None:
         return True
     if not os.environ.get(ENDPOINT):
         return False
     try:
-        _tracer = _make_provider(service).get_tracer(NAME)
+        _provider = _make_provider(service)
+        _tracer = _provider.get_tracer(NAME)
     except ImportError:
         log.warning("tracing_off", reason=f"{ENDPOINT} is set, but the extra `tracing` is not installed")
     return _tracer is not None
 
 
 def stop() -> None:
-    """Send what is left, for a few seconds at most, and trace no more."""
-    global _tracer
-    if _tracer is not None:
-        from opentelemetry import trace
-
-        _tracer = None
-        trace.get_tracer_provider().shutdown()  # type: ignore[attr-defined]
+    """Send what is left and trace no more."""
+    global _provider, _tracer
+    ended, _provider, _tracer = _provider, None, None
+    if ended is not None:
+        ended.shutdown()
 
 
 @contextlib.contextmanager
 def span(
     name: str, *, kind: Kind = "internal", parent: Mapping[str, str] | None = None, **attributes: Value | None
 ) -> Iterator[Span]:
-    """Trace the block as a span; an exception that leaves it marks it as failed.
+    """Trace the block as a span; an exception that leaves it marks it as failed, by its class only.
 
     `parent` holds a `traceparent` header (W3C Trace Context) that the span continues; without one it belongs to the
     span around it. Attributes that are None are left out; none may be a secret or a URL with a query.
@@ -66,9 +69,19 @@ def span(
     context = TraceContextTextMapPropagator().extract(parent) if parent else None
     given = {key: value for key, value in attributes.items() if value is not None}
     with _tracer.start_as_current_span(
-        name, context=context, kind=trace.SpanKind[kind.upper()], attributes=given
+        name,
+        context=context,
+        kind=trace.SpanKind[kind.upper()],
+        attributes=given,
+        # The texts of exceptions quote addresses, and through them whatever they hold.
+        record_exception=False,
+        set_status_on_exception=False,
     ) as current:
-        yield Span(current)
+        try:
+            yield Span(current)
+        except BaseException as error:
+            current.set_status(trace.StatusCode.ERROR, type(error).__name__)
+            raise
 
 
 def headers() -> dict[str, str]:
@@ -104,7 +117,6 @@ _NO_SPAN = Span()
 
 
 def _make_provider(service: str) -> Any:
-    from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -114,5 +126,4 @@ def _make_provider(service: str) -> Any:
     named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": service}
     provider = TracerProvider(resource=Resource.create(named))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(provider)
     return provider

@@ -150,7 +150,7 @@ class System:
     def states(self) -> dict[str, int]:
         """{ximilar_status: number of products}"""
         rows = self.query("SELECT ximilar_status, count(*) FROM raw_products GROUP BY 1")
-        return {state: count for state, count in rows}
+        return dict(rows)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run a statement as the owner of Staging."""

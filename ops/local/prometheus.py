@@ -15,7 +15,7 @@ RULES = ROOT / "ops/prometheus/ximilar-sync.rules.yml"
 INTERVALS = {"scrape_interval": "5s", "scrape_timeout": "5s", "evaluation_interval": "5s"}
 
 
-def start(programs: Programs, state: Path) -> str:
+def start(programs: Programs, state: Path, gateway_url: str) -> str:
     """Start the exporter, and Prometheus if it is there; return what to tell about them."""
     programs.environ["METRICS_PORT"] = "0"
     exporter = Program(
@@ -28,7 +28,9 @@ def start(programs: Programs, state: Path) -> str:
     folder = state / "prometheus"
     folder.mkdir(exist_ok=True)
     config = folder / "prometheus.json"
-    config.write_text(json.dumps(_config(metrics)), encoding="utf-8")
+    config.write_text(
+        json.dumps(_config({"ximilar-sync": metrics, "ximilar-gateway": gateway_url})), encoding="utf-8"
+    )
     command = (
         *(binary, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"),
         f"--web.listen-address={HOST}:0",
@@ -37,8 +39,10 @@ def start(programs: Programs, state: Path) -> str:
     return f"http://{listening.group(1)}/alerts over {metrics}"
 
 
-def _config(metrics: str) -> dict[str, object]:
-    """The configuration, as JSON, which is YAML as well."""
-    target = {"targets": [urlsplit(metrics).netloc]}
-    scraped = {"job_name": "ximilar-sync", "static_configs": [target]}
-    return {"global": INTERVALS, "rule_files": [str(RULES)], "scrape_configs": [scraped]}
+def _config(jobs: dict[str, str]) -> dict[str, object]:
+    """The configuration, as JSON, which is YAML as well; `jobs` are their names and URLs."""
+    scraped = [
+        {"job_name": name, "static_configs": [{"targets": [urlsplit(url).netloc]}]}
+        for name, url in jobs.items()
+    ]
+    return {"global": INTERVALS, "rule_files": [str(RULES)], "scrape_configs": scraped}

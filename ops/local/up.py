@@ -49,7 +49,7 @@ def up(options: Options, console: Console) -> None:
             step(console, "Catalogue", _fill(system))
             describe(system, console)
             if options.prometheus:
-                step(console, "Prometheus", prometheus.start(system.programs, STATE))
+                step(console, "Prometheus", prometheus.start(system.programs, STATE, system.gateway_url))
             _explain(system, console)
             while True:
                 system.programs.check()

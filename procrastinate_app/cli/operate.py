@@ -60,7 +60,10 @@ async def health(arguments: argparse.Namespace, settings: Settings, output: Outp
         async with open_database(settings.staging_db_url, max_size=1, patience=HEALTH_PATIENCE) as database:
             workers = await database.all("list_workers")
     except psycopg.Error as error:
-        reason = f"no database: {type(error).__name__}"
+        missing = isinstance(error, psycopg.errors.UndefinedTable)
+        reason = (
+            "not migrated: run `ximilar-sync migrate`" if missing else f"no database: {type(error).__name__}"
+        )
         return _tell(output, alive=0, reason=reason)
     here = [row for row in workers if arguments.any or row["host"] == this_process().host]
     alive = [row for row in here if row["silent_seconds"] < deadlines.SILENT]

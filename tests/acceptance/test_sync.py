@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sys
 
@@ -145,7 +146,7 @@ def test_429_is_obeyed(system: System) -> None:
     system.wait_for_states(60, synced=12)
 
     arrivals = system.emulator.arrivals()
-    longest = max(later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False))
+    longest = max(later - earlier for earlier, later in itertools.pairwise(arrivals))
     assert longest >= 2.5
     assert len(arrivals) == 13
 

@@ -104,14 +104,7 @@ def test_the_account_pauses_at_once(
     for name, (answer, cause, number) in PAUSING.items():
         with subtests.test(name):
             catalogue.calm()
-            product = catalogue.add()
-            before = catalogue.row(product.id)
-            upstream.once(product.urls[0], answer)
-            assert worker.sync_product(product.id) == f"put back: {cause}"
-            assert catalogue.row(product.id) == before
-            assert catalogue.stored(product.id) == []
-            (attempt,) = catalogue.attempts(product.id)
-            assert (attempt["outcome"], attempt["cause"], attempt["code"]) == ("postponed", cause, number)
+            put_back(catalogue, worker, upstream, answer, cause, number)
             throttle = catalogue.throttle()
             assert (throttle["pause_cause"], throttle["pause_code"]) == (cause, number)
             assert 290 < throttle["paused"] <= 300
@@ -141,17 +134,25 @@ def test_this_product_is_put_off(
     for name, (answer, cause, number) in PUT_OFF.items():
         with subtests.test(name):
             catalogue.calm()
-            product = catalogue.add()
-            before = catalogue.row(product.id)
-            upstream.once(product.urls[0], answer)
-            assert worker.sync_product(product.id) == f"put back: {cause}"
-            assert catalogue.row(product.id) == before
-            assert catalogue.stored(product.id) == []
-            (attempt,) = catalogue.attempts(product.id)
-            assert (attempt["outcome"], attempt["cause"], attempt["code"]) == ("postponed", cause, number)
+            url = put_back(catalogue, worker, upstream, answer, cause, number)
             throttle = catalogue.throttle()
             assert (throttle["pause_cause"], throttle["faults"]) == (None, 1)
-            assert upstream.photos.count(product.urls[0]) == 1
+            assert upstream.photos.count(url) == 1
+
+
+def put_back(
+    catalogue: Catalogue, worker: Worker, upstream: Upstream, answer: Any, cause: str, number: int | None
+) -> str:
+    """Have a product's first photo meet `answer`; it must keep its state and come back. Returns the photo."""
+    product = catalogue.add()
+    before = catalogue.row(product.id)
+    upstream.once(product.urls[0], answer)
+    assert worker.sync_product(product.id) == f"put back: {cause}"
+    assert catalogue.row(product.id) == before
+    assert catalogue.stored(product.id) == []
+    (attempt,) = catalogue.attempts(product.id)
+    assert (attempt["outcome"], attempt["cause"], attempt["code"]) == ("postponed", cause, number)
+    return product.urls[0]
 
 
 def test_an_answer_that_postgres_cannot_hold_is_written_all_the_same(

@@ -295,7 +295,10 @@ def test_without_a_database(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     monkeypatch.setattr(database_module, "POOL_TIMEOUT_SECONDS", 0.5)
-    monkeypatch.setenv("STAGING_DB_URL", "postgresql://ximilar:the-password@127.0.0.1:1/nothing")
+    monkeypatch.setenv(
+        "STAGING_DB_URL",
+        "postgresql://ximilar:the-password@127.0.0.1:1/nothing",  # pragma: allowlist secret
+    )
     exit_code = main([command])
     said = capsys.readouterr()
     assert exit_code == (1 if command == "health" else 69)

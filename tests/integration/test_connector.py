@@ -41,16 +41,16 @@ def test_postgres_itself_is_told_from_a_pooler(database: Database, pooled: str) 
     assert asyncio.run(ask()) == (True, False)
 
 
-def test_a_worker_hears_of_jobs(catalogue: Catalogue, worker: Worker, never_polling: None) -> None:
+@pytest.mark.usefixtures("never_polling")
+def test_a_worker_hears_of_jobs(catalogue: Catalogue, worker: Worker) -> None:
     asyncio.run(hears(worker, []))
 
 
 @pytest.mark.parametrize(
     "payload", ["garbage", "", "[]", "1", "null", '"x"', "{}", '{"type": 7}', "[[[[", "{" * 900]
 )
-def test_garbage_does_not_deafen_a_worker(
-    catalogue: Catalogue, worker: Worker, never_polling: None, payload: str
-) -> None:
+@pytest.mark.usefixtures("never_polling")
+def test_garbage_does_not_deafen_a_worker(catalogue: Catalogue, worker: Worker, payload: str) -> None:
     asyncio.run(hears(worker, [payload]))
 
 
@@ -67,8 +67,9 @@ async def hears(worker: Worker, payloads: list[str]) -> None:
         await eventually(lambda: catalogue.state(product.id) == "synced", unless=task)
 
 
+@pytest.mark.usefixtures("never_polling")
 def test_a_listener_that_is_cut_off_comes_back(
-    catalogue: Catalogue, worker: Worker, never_polling: None, monkeypatch: pytest.MonkeyPatch
+    catalogue: Catalogue, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connector, "RECONNECT_SECONDS", 0.05)
 
@@ -96,8 +97,9 @@ def test_behind_a_pooler_a_worker_polls_and_says_so(
     assert capsys.readouterr().out.count('"polling"') == 1
 
 
+@pytest.mark.usefixtures("never_polling")
 def test_behind_a_pooler_it_listens_at_the_other_address(
-    catalogue: Catalogue, database: Database, pooled: str, worker: Worker, never_polling: None
+    catalogue: Catalogue, database: Database, pooled: str, worker: Worker
 ) -> None:
     worker.url = pooled
     worker.variables["STAGING_DB_LISTEN_URL"] = database.url

@@ -14,8 +14,6 @@ from tests.fix_catalogue import Catalogue
 from tests.fix_postgres import Database
 from tests.fix_worker import connect
 
-LONG_AGO = "2020-01-01"
-
 
 def begin(url: str, kind: runs.Kind = "sync", *, limit: int = 1000, times: int = 1) -> list[int]:
     """Open so many runs at the same time; their ids."""

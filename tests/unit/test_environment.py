@@ -10,7 +10,7 @@ import pytest
 from procrastinate_app import environment
 from procrastinate_app.environment import SettingsError, Variable
 
-SECRET = "hunter2-hunter2"
+SECRET = "hunter2-hunter2"  # pragma: allowlist secret
 
 
 @pytest.mark.parametrize("text", ["1", "10", " 7 "])

@@ -17,7 +17,9 @@ MAX_FUNCTION_LINES = 50
 # What nothing in the worker may lie beneath: they import nothing of ours at all.
 LEAVES = {f"{WORKER}.{name}" for name in ("environment", "logs", "process", "queries", "schedule")}
 # All that the gateway, which has no database, may know of the worker.
-OF_THE_GATEWAY = tuple(f"{WORKER}.{name}" for name in ("ximilar", "settings", "environment", "logs"))
+OF_THE_GATEWAY = tuple(
+    f"{WORKER}.{name}" for name in ("ximilar", "settings", "environment", "logs", "tracing")
+)
 # Pure: neither the database nor Ximilar is called here.
 PURE = {f"{WORKER}.{name}" for name in ("product", "plan", "deadlines", "schedule")}
 # Where a driver, a queue or an HTTP library may be named.
@@ -47,7 +49,8 @@ MAY_IMPORT = {
     "falcon": set[str](),
     "prometheus_client": {"metrics"},
 }
-READS_THE_ENVIRONMENT = {f"{WORKER}.environment"}
+# tracing: OpenTelemetry's own variables, which its SDK reads in the same way.
+READS_THE_ENVIRONMENT = {f"{WORKER}.environment", f"{WORKER}.tracing"}
 
 
 def modules(folder: str) -> dict[str, Path]:

@@ -18,7 +18,7 @@ import structlog
 from procrastinate_app import logs
 
 PACKAGE = Path(logs.__file__).parent
-SECRET = "s3cret-s3cret"
+SECRET = "s3cret-s3cret"  # pragma: allowlist secret
 URL = f"postgresql://ximilar:{SECRET}@db/x"
 
 Lines = Callable[[], list[dict[str, Any]]]

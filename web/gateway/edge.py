@@ -12,6 +12,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from procrastinate_app import tracing
+
 from .access_log import AccessLog
 from .callers import Callers
 from .exchange import ROUTES, Exchange, Scope
@@ -84,7 +86,14 @@ class Edge:
         except ClientGone:
             pass
         else:
+            await self._traced(exchange, scope, send)
+
+    async def _traced(self, exchange: Exchange, scope: Scope, send: _Answering) -> None:
+        name = f"{exchange.method} {exchange.handler}"
+        with tracing.span(name, kind="server", parent=exchange.upstream_headers) as span:
+            exchange.upstream_headers = tracing.headers() or exchange.upstream_headers
             await self._app(scope, _nothing_more, send)
+            span.set(status=exchange.status, request_id=exchange.request_id, cache=exchange.cache)
 
     def _admit(self, exchange: Exchange, scope: Scope) -> None:
         headers = exchange.headers

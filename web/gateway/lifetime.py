@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from procrastinate_app import tracing
 from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
 
 from .access_log import AccessLog
@@ -45,6 +46,7 @@ class Lifetime:
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
         """Open the pool, and begin to probe and to show gauges."""
+        tracing.start("ximilar-gateway")
         await self._transport.__aenter__()
         self._metrics.in_flight_limit.set(self._settings.max_in_flight)
         self._metrics.pool_limit.set(self._settings.pool)
@@ -60,6 +62,7 @@ class Lifetime:
         await self._cache.aclose()
         await self._transport.__aexit__()
         self._access_log.flush()
+        tracing.stop()
 
     async def _beat(self) -> None:
         while True:

@@ -39,7 +39,7 @@ REFUSED = [
     "https://",
     "https:///a.jpg",
     "https://user@cdn.example.com/a.jpg",
-    "https://user:pass@cdn.example.com/a.jpg",
+    "https://user:pass@cdn.example.com/a.jpg",  # pragma: allowlist secret
     "https://cdn.example.com@127.0.0.1/",
     "http://127.0.0.1\\@example.com/",
     "https://localhost/a.jpg",
