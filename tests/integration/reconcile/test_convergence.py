@@ -60,9 +60,8 @@ class CrashingDatabase(Database):
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         dies_after = self.countdown == 0 and not self.before
-        async with super().transaction() as session:
-            async with self._step(inside=True):
-                yield session
+        async with super().transaction() as session, self._step(inside=True):
+            yield session
         if dies_after:
             raise Crash
 
@@ -159,7 +158,8 @@ class Catalogue(RuleBasedStateMachine):
             self.harness.do(job)
         if edited is not None:
             self.harness.owner.execute(
-                "UPDATE raw_products SET price = %s FROM procrastinate_jobs j WHERE j.id = %s AND j.lock = 'product:' || raw_products.id",
+                "UPDATE raw_products p SET price = %s FROM procrastinate_jobs j"
+                " WHERE j.id = %s AND j.lock = 'product:' || p.id",
                 [edited, job],
             )
         self.harness.ximilar.script = []
