@@ -11,14 +11,14 @@ from . import drains, pruning, removal, rescue, runs, sync, touched
 from . import reconcile as comparison
 from .outcome import Ticket
 from .retry import ComesBack, PutBack
-from .schedule import CONTROL_PRIORITY, CONTROL_QUEUE, CRON, PRODUCT_QUEUE, RESCUE_PRIORITY, crons
+from .schedule import CONTROL_PRIORITY, CONTROL_QUEUE, PRODUCT_QUEUE, RESCUE_PRIORITY, crons
 from .services import CONTEXT_KEY, Services
 
 # A comparison that takes longer goes on in its next life: no control task may live for RESCUE_CONTROL seconds.
 COMPARISON_SECONDS = 300.0
 
 
-def register(app: App, *, reconcile_cron: str = CRON["reconcile"]) -> None:
+def register(app: App, *, reconcile_cron: str = "") -> None:
     """Declare the tasks on an application, the periodic ones with their cron."""
     comes_back = ComesBack()
     for product_task in (sync_product, remove_photos):
