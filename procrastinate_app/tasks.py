@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from procrastinate import App, JobContext
 
-from . import pruning, rescue, runs, sync
+from . import logs, pruning, rescue, runs, sync, tracing
 from .outcome import Ticket
 from .retry import ComesBack
 from .schedule import CONTROL_PRIORITY, CONTROL_QUEUE, CRON, PRODUCT_QUEUE, RESCUE_PRIORITY
 from .services import CONTEXT_KEY, Services
+
+log = logs.get(__name__)
 
 
 def register(app: App) -> None:
@@ -31,12 +33,14 @@ def register(app: App) -> None:
 
 async def ximilar_sync(context: JobContext, timestamp: int | None = None) -> None:
     """Open a run over the pending products whose photos are ready."""
-    await _begin(context, "sync")
+    if not await _lets_pass(context, timestamp):
+        await _begin(context, "sync")
 
 
 async def ximilar_retry(context: JobContext, timestamp: int | None = None) -> None:
     """Open a run over the products that have been in error for over six hours."""
-    await _begin(context, "retry")
+    if not await _lets_pass(context, timestamp):
+        await _begin(context, "retry")
 
 
 async def sync_product(
@@ -50,7 +54,10 @@ async def sync_product(
         await services.database.run("enqueue_again", product_id=product_id, run_id=run_id)
         return "queued with its lock"
     ticket = Ticket(product_id, job.id, job.attempts, run_id)
-    return await sync.sync_product(services, ticket, sent_before=sent_before)
+    with tracing.span("sync_product", kind="consumer", product=product_id, job=job.id, run=run_id) as span:
+        outcome = await sync.sync_product(services, ticket, sent_before=sent_before)
+        span.set(outcome=outcome)
+        return outcome
 
 
 async def rescue_stalled(context: JobContext, timestamp: int | None = None) -> None:
@@ -62,6 +69,8 @@ async def rescue_stalled(context: JobContext, timestamp: int | None = None) -> N
 
 async def prune(context: JobContext, timestamp: int | None = None) -> None:
     """Forget finished jobs, attempts and runs that are old enough."""
+    if await _lets_pass(context, timestamp):
+        return
     services = _services(context)
     await pruning.prune(
         services.database,
@@ -78,6 +87,15 @@ async def _begin(context: JobContext, kind: runs.Kind) -> None:
         batch_size=settings.batch_size,
         max_seconds=settings.run_max_seconds,
     )
+
+
+async def _lets_pass(context: JobContext, timestamp: int | None) -> bool:
+    """Whether this is a tick of a task that an operator has paused. By hand there is no timestamp, and no pause."""
+    task = context.job.task_name
+    if timestamp is None or not await _services(context).database.value("is_task_paused", task=task):
+        return False
+    log.warning("tick_passed", task=task, tick=timestamp, reason="the task is paused")
+    return True
 
 
 def _services(context: JobContext) -> Services:
