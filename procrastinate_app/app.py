@@ -51,7 +51,7 @@ class SyncApp(procrastinate.App):
         )
         self.job_manager: PatientJobManager = PatientJobManager(connector)
         self._staging = connector
-        register(self)
+        register(self, reconcile_cron=settings.reconcile_cron)
 
     @property
     def database(self) -> Database:

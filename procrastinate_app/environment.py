@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dotenv
+from croniter import croniter
 
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 NOT_FILLED_IN = "xxx"
@@ -106,6 +107,18 @@ def switch(text: str) -> bool:
     if word in ("off", "0", "false", "no", ""):
         return False
     raise ValueError("must be on or off")
+
+
+def switch_or_auto(text: str) -> bool | None:
+    """A parser of on/off/auto; auto is None."""
+    return None if text.lower() == "auto" else switch(text)
+
+
+def cron(text: str) -> str:
+    """A parser of cron expressions of five fields."""
+    if len(text.split()) != 5 or not croniter.is_valid(text):
+        raise ValueError("must be a cron expression of five fields")
+    return text
 
 
 def one_of(*words: str) -> Callable[[str], str]:

@@ -56,7 +56,13 @@ async def record(
 
 
 async def record_postponed(
-    database: Database, ticket: Ticket, product: Product, verdict: Verdict, effort: Effort, *, probe: bool
+    database: Database,
+    ticket: Ticket,
+    product: Product | None,
+    verdict: Verdict,
+    effort: Effort,
+    *,
+    probe: bool,
 ) -> tuple[int, bool]:
     """Write that a product was put off; its row keeps its state.
 

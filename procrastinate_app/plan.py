@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 
 from .product import Product, photos
@@ -14,20 +15,61 @@ REASON_LIMIT = 500
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A photo the collection holds. `content_hash` is None where it was stored before there was a ledger."""
+    """A photo the collection holds, stored under `sku`. `content_hash` is None where it is not known to be ours."""
 
     url: str
     content_hash: UUID | None
     stored_at: float
+    sku: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What may be done beside adding photos: take photos out, and carry changed metadata over.
+
+    Where the API cannot update a record, carrying over is a removal and a new insertion: it needs both.
+    """
+
+    remove: bool = False
+    carry: bool = False
+
+
+ADD_ONLY = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A photo that is taken out as it was stored, and stored again as it is now."""
+
+    outgoing: Record
+    incoming: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Would:
+    """What a plan leaves undone because the policy forbids it, in photos."""
+
+    carry: int = 0
+    remove: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`records` to send in order, `refused` addresses with the reason, `listed` photos in all."""
+    """What to do, in this order: store `records`, carry out `replacements` one at a time, take `removals` out.
+
+    So that a product of several photos is never without one. `refused` are addresses with the reason, `listed`
+    photos in all, `keeps` says that a listed photo is stored already and stays as it is, `certain` that a new
+    photo which proves to be there already is replaced, since its content may be anybody's.
+    """
 
     records: list[Record] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     listed: int = 0
+    replacements: list[Replacement] = field(default_factory=list)
+    removals: list[Record] = field(default_factory=list)
+    keeps: bool = False
+    certain: bool = False
+    would: Would = field(default_factory=Would)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +92,43 @@ def plan(
     *,
     sent_before: float | None = None,
     allow_private: bool = False,
+    policy: Policy = ADD_ONLY,
 ) -> Plan:
-    """Return which photos to send.
+    """Return what to do so that the collection holds what the row lists, as far as the policy allows.
 
     A photo is sent unless the ledger has it with equal content; `sent_before` (seconds since the epoch, from
-    `resend`) sends also what was stored before that moment. A row that is `synced` already sends only photos
-    the ledger does not know, and nothing while the ledger knows none: it was synced before there was a ledger.
+    `resend`) sends also what was stored before that moment. Unknown content counts as equal for a row that is
+    `synced`, as different for others. A `synced` row without a ledger was synced before there was one: nothing
+    is done. Without a single valid address nothing is taken out either: that is for `remove_photos`.
     """
-    listed = photos(product, allow_private=allow_private)
+    photos_listed = photos(product, allow_private=allow_private)
+    listed = len(photos_listed.urls) + len(photos_listed.refused)
+    if not photos_listed.urls or _before_the_ledger(product, ledger, sent_before):
+        return Plan(refused=photos_listed.refused, listed=listed)
+    sorted_urls = _sort(product, ledger, photos_listed.urls, sent_before, policy)
     metadata = product.metadata()
-    records = [Record(url, metadata) for url in listed.urls if _to_send(product, ledger, url, sent_before)]
-    return Plan(records, listed.refused, len(listed.urls) + len(listed.refused))
+    gone = [outgoing(entry) for url, entry in ledger.items() if url not in set(photos_listed.urls)]
+    return Plan(
+        records=[Record(url, metadata) for url in sorted_urls["send"]],
+        refused=photos_listed.refused,
+        listed=listed,
+        replacements=[
+            Replacement(outgoing(ledger[url]), Record(url, metadata)) for url in sorted_urls["replace"]
+        ],
+        removals=gone if policy.remove else [],
+        keeps=bool(sorted_urls["keep"] or sorted_urls["would"]),
+        certain=policy.remove and policy.carry,
+        would=Would(carry=len(sorted_urls["would"]), remove=0 if policy.remove else len(gone)),
+    )
+
+
+def outgoing(entry: LedgerEntry) -> Record:
+    """What to ask Ximilar to remove: the photo as the ledger knows it."""
+    return Record(entry.url, {} if entry.sku is None else {"sku_id": entry.sku})
 
 
 def judge(plan: Plan, answers: Sequence[Stored]) -> Verdict:
-    """Return the verdict once every record of the plan has its answer."""
+    """Return the verdict once every photo of the plan has its answer; `answers` are of all its calls."""
     faults = [answer for answer in answers if answer.fault is not None]
     if not faults and not plan.refused:
         return Verdict("synced") if plan.listed else Verdict("error", "no_photos", "no photos")
@@ -73,15 +137,44 @@ def judge(plan: Plan, answers: Sequence[Stored]) -> Verdict:
     return _refusal(plan, faults)
 
 
-def _to_send(
-    product: Product, ledger: Mapping[str, LedgerEntry], url: str, sent_before: float | None
+Fate = Literal["send", "replace", "keep", "would"]
+
+
+def _sort(
+    product: Product,
+    ledger: Mapping[str, LedgerEntry],
+    urls: Sequence[str],
+    sent_before: float | None,
+    policy: Policy,
+) -> dict[Fate, list[str]]:
+    fates: dict[Fate, list[str]] = {"send": [], "replace": [], "keep": [], "would": []}
+    for url in urls:
+        fates[_fate(product, ledger.get(url), sent_before, policy)].append(url)
+    return fates
+
+
+def _fate(product: Product, stored: LedgerEntry | None, sent_before: float | None, policy: Policy) -> Fate:
+    if stored is None:
+        return "send"
+    resent = sent_before is not None and stored.stored_at < sent_before
+    if not resent and not _differs(product, stored):
+        return "keep"
+    if policy.remove and policy.carry:
+        return "replace"
+    # Without leave to replace, a row that is to be synced is sent as the old servers did.
+    return "send" if resent or product.ximilar_status != "synced" else "would"
+
+
+def _differs(product: Product, stored: LedgerEntry) -> bool:
+    if stored.content_hash is None:
+        return product.ximilar_status != "synced"
+    return stored.content_hash != product.content_hash
+
+
+def _before_the_ledger(
+    product: Product, ledger: Mapping[str, LedgerEntry], sent_before: float | None
 ) -> bool:
-    stored = ledger.get(url)
-    if sent_before is not None and (stored is None or stored.stored_at < sent_before):
-        return True
-    if product.ximilar_status == "synced":
-        return bool(ledger) and stored is None
-    return stored is None or stored.content_hash != product.content_hash
+    return product.ximilar_status == "synced" and not ledger and sent_before is None
 
 
 def _refusal(plan: Plan, faults: Sequence[Stored]) -> Verdict:

@@ -16,6 +16,7 @@ async def prune(database: Database, *, jobs_days: int, history_days: int) -> dic
         "jobs": await _in_chunks(database, "prune_jobs", jobs_days),
         "attempts": await _in_chunks(database, "prune_attempts", history_days),
         "runs": await database.run("prune_runs", days=history_days),
+        "passes": await database.run("prune_passes", days=history_days),
         "workers": await database.run("forget_workers"),
     }
     log.info("pruned", **deleted)

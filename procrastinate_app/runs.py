@@ -34,22 +34,30 @@ async def enqueue(tx: Session, kind: Kind, *, batch_size: int) -> tuple[int, int
     return run_id, await tx.value(ENQUEUE[kind], run_id=run_id, limit=batch_size)
 
 
-async def close_if_over(database: Database, run_id: int, max_seconds: int) -> None:
-    """End the run if none of its products is on its way any more, or it is too old. Once, whoever calls."""
+async def close_if_over(database: Database, run_id: int, max_seconds: int) -> Row | None:
+    """End the run if none of its products is on its way any more, or it is too old. Once, whoever calls.
+
+    Returns the run if this call has ended it.
+    """
     if await database.value("run_is_over", run_id=run_id):
-        await close(database, run_id, max_seconds)
+        return await close(database, run_id, max_seconds)
+    return None
 
 
-async def close(database: Database, run_id: int, max_seconds: int) -> None:
-    """End the run and write its row of scraper_logs in the same transaction, unless it has ended or is not over."""
+async def close(database: Database, run_id: int, max_seconds: int) -> Row | None:
+    """End the run and write its row of scraper_logs in the same transaction, unless it has ended or is not over.
+
+    Returns the run if this call has ended it.
+    """
     async with database.transaction() as tx:
         ended = await tx.one("close_run", run_id=run_id, max_seconds=max_seconds)
         if ended is None:
-            return
+            return None
         note = await _note(tx, run_id)
         await tx.run("log_run", run_id=run_id, note=note)
         await tx.run("insert_scraper_log", run_id=run_id)
     _log_end(ended, note)
+    return ended
 
 
 async def sweep(database: Database, max_seconds: int) -> None:

@@ -19,8 +19,16 @@ CRON: Mapping[str, str] = MappingProxyType(
         "ximilar_retry": "0 12 * * *",
         "rescue_stalled": "* * * * *",
         "prune": "30 3 * * *",
+        "reconcile": "0 2 * * *",  # RECONCILE_CRON may say otherwise
+        "queue_touched": "* * * * *",
     }
 )
+
+
+def crons(reconcile: str) -> Mapping[str, str]:
+    """Return CRON with the time of `reconcile` that the settings name."""
+    return MappingProxyType({**CRON, "reconcile": reconcile})
+
 
 # A worker that was down at a tick makes up for it for so long. procrastinate's default of ten minutes would
 # lose the week when a worker is down on Sunday at 10:00; at most one tick a task is made up for.

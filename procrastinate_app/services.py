@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from .database import Database
+from .plan import Policy
+from .reconcile import Collection, Guard
 from .settings import Settings
 from .throttle import Throttle
 from .upload import Uploader
@@ -27,10 +29,39 @@ class Services:
     uploader: Uploader
     worker_id: uuid.UUID
 
+    @property
+    def policy(self) -> Policy:
+        """What may be done beside adding photos."""
+        return make_policy(self.settings)
+
+    @property
+    def collection(self) -> Collection:
+        """What is compared with the catalogue."""
+        return make_collection(self.settings)
+
 
 def make_profile(settings: Settings) -> Profile:
     """Return the way of speaking to Ximilar that the settings name."""
     return Recognition(settings.collection_id, settings.task_id)
+
+
+def make_policy(settings: Settings) -> Policy:
+    """Return what the settings allow. Profile `recognition` carries metadata over by way of its remove call."""
+    by_default = settings.profile != "recognition"
+    remove = by_default if settings.remove is None else settings.remove
+    carry = by_default if settings.carry_metadata is None else settings.carry_metadata
+    return Policy(remove, carry and (remove or settings.profile != "recognition"))
+
+
+def make_collection(settings: Settings) -> Collection:
+    """Return the collection of the settings with what may be done about it."""
+    guard = Guard(
+        settings.removal_debounce_seconds,
+        settings.removal_max_products,
+        settings.removal_max_percent,
+        settings.removal_free_products,
+    )
+    return Collection.of(make_profile(settings), make_policy(settings), guard)
 
 
 @contextlib.asynccontextmanager
@@ -39,7 +70,7 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Open the pool of connections to Ximilar; close it when its last call has been written down."""
     with RequestsTransport(settings.api_url, settings.token, connections=concurrency) as transport:
-        throttle = Throttle(database, settings.rate_limit)
+        throttle = Throttle(database, settings.rate_limit, repair_share=settings.repair_share)
         uploader = Uploader(make_profile(settings), transport, throttle, database, concurrency=concurrency)
         try:
             yield Services(settings, database, uploader, worker_id)

@@ -134,6 +134,69 @@ VARIABLES = (
         environment.whole(1, 7 * 86400),
     ),
     Variable(
+        "SYNC_DRAIN",
+        "drain",
+        "a run that ends well opens the next one, until nothing is left",
+        "off",
+        environment.switch,
+    ),
+    Variable(
+        "XIMILAR_REMOVE",
+        "remove",
+        "photos that are gone leave the collection; auto: off in `recognition`, whose remove call is untried",
+        "auto",
+        environment.switch_or_auto,
+    ),
+    Variable(
+        "XIMILAR_CARRY_METADATA",
+        "carry_metadata",
+        "changed names and prices are carried over, in `recognition` by removing and storing again; auto: as above",
+        "auto",
+        environment.switch_or_auto,
+    ),
+    Variable(
+        "RECONCILE_CRON",
+        "reconcile_cron",
+        "when the collection is compared with the catalogue (UTC)",
+        "0 2 * * *",
+        environment.cron,
+    ),
+    Variable(
+        "REPAIR_SHARE",
+        "repair_share",
+        "the most of the rate that repairs take",
+        "0.3",
+        environment.number(0.01, 1),
+    ),
+    Variable(
+        "REMOVAL_DEBOUNCE_SECONDS",
+        "removal_debounce_seconds",
+        "a product is removed when it was missing twice, so long apart",
+        "600",
+        environment.whole(0, 7 * 86400),
+    ),
+    Variable(
+        "REMOVAL_MAX_PRODUCTS",
+        "removal_max_products",
+        "more removals than this wait for an operator",
+        "500",
+        environment.whole(0, 10_000_000),
+    ),
+    Variable(
+        "REMOVAL_MAX_PERCENT",
+        "removal_max_percent",
+        "so do those that are so much of the products stored",
+        "5",
+        environment.number(0, 100),
+    ),
+    Variable(
+        "REMOVAL_FREE_PRODUCTS",
+        "removal_free_products",
+        "however much of the products stored they are, so many removals do not wait",
+        "20",
+        environment.whole(0, 10_000_000),
+    ),
+    Variable(
         "KEEP_JOBS_DAYS", "keep_jobs_days", "finished jobs are kept so long", "7", environment.whole(1, 3650)
     ),
     Variable(
@@ -164,6 +227,15 @@ class Settings:
     batch_size: int
     concurrency: int
     run_max_seconds: int
+    drain: bool
+    remove: bool | None
+    carry_metadata: bool | None
+    reconcile_cron: str
+    repair_share: float
+    removal_debounce_seconds: int
+    removal_max_products: int
+    removal_max_percent: float
+    removal_free_products: int
     keep_jobs_days: int
     keep_history_days: int
     metrics_host: str
@@ -201,6 +273,8 @@ _PASSWORD = re.compile(r"(://[^/:@]*:)(.+)(?=@)|([?&](?:ssl)?password=)([^&]*)")
 
 
 def _display(variable: Variable, value: object) -> str:
+    if value is None:
+        return "auto"
     if isinstance(value, bool):
         return "on" if value else "off"
     text = str(value)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
-from . import logs, outcome, runs
+from . import drains, logs, outcome, runs
 from .outcome import Effort, Ticket
-from .plan import LedgerEntry, Verdict, judge, plan
+from .plan import Plan, Verdict, judge, plan
 from .product import Product
 from .retry import PutBack, is_database_fault, put_off_seconds
 from .services import Services
-from .upload import Pushed
+from .upload import Errand, Pushed
 from .ximilar.errors import SystemFault, Unavailable
 
 BUSY_SECONDS = 10.0
@@ -20,13 +20,15 @@ DATABASE_FAULT_SECONDS = 5.0
 log = logs.get(__name__)
 
 
-async def sync_product(services: Services, ticket: Ticket, *, sent_before: float | None = None) -> str:
-    """Bring one product's photos into the collection and return what became of it.
+async def sync_product(
+    services: Services, ticket: Ticket, *, sent_before: float | None = None, repair: bool = False
+) -> str:
+    """Bring the collection up to what one product's row lists and return what became of it.
 
     Raises PutBack when nobody's photo is at fault: the row keeps its state and the job comes back.
     """
     try:
-        return await _bring(services, ticket, sent_before)
+        return await _bring(services, ticket, sent_before, repair)
     except PutBack:
         raise
     except Exception as error:
@@ -40,35 +42,31 @@ async def sync_product(services: Services, ticket: Ticket, *, sent_before: float
         raise
 
 
-async def _bring(services: Services, ticket: Ticket, sent_before: float | None) -> str:
+async def _bring(services: Services, ticket: Ticket, sent_before: float | None, repair: bool) -> str:
     begun = time.monotonic()
     product = await _load(services, ticket.product_id)
     if product is None or not product.ready:
         return await _finish(services, ticket, product, _nothing_to_do(product), Effort())
-    ledger = await _ledger(services, product)
     planned = plan(
-        product, ledger, sent_before=sent_before, allow_private=services.settings.allow_private_urls
+        product,
+        await services.uploader.ledger.entries(product.id),
+        sent_before=sent_before,
+        allow_private=services.settings.allow_private_urls,
+        policy=services.policy,
     )
-    pushed = await services.uploader.push(product, planned.records)
+    _log_forbidden(ticket, product, planned)
+    pushed = await services.uploader.push(Errand(product.id, product.content_hash, repair), planned)
     effort = Effort(sum(answer.fault is None for answer in pushed.answers), time.monotonic() - begun)
     if not pushed.complete:
         verdict = await _put_off(services, ticket, product, pushed, effort)
     else:
-        verdict = judge(planned, pushed.answers)
+        verdict = judge(planned, [*pushed.answers, *pushed.removed])
     return await _finish(services, ticket, product, verdict, effort)
 
 
 async def _load(services: Services, product_id: int) -> Product | None:
     row = await services.database.one("load_product", product_id=product_id)
     return None if row is None else Product(**row)
-
-
-async def _ledger(services: Services, product: Product) -> dict[str, LedgerEntry]:
-    profile = services.uploader.profile
-    rows = await services.database.all(
-        "photos_of", product_id=product.id, profile=profile.name, collection_id=profile.collection_id
-    )
-    return {row["url"]: LedgerEntry(row["url"], row["content_hash"], row["stored_at"]) for row in rows}
 
 
 def _nothing_to_do(product: Product | None) -> Verdict:
@@ -82,11 +80,11 @@ async def _put_off(
 ) -> Verdict:
     """Write why the product was put off and raise PutBack; or return the verdict on a poisonous one."""
     if pushed.fault is None:
-        if pushed.answers:
+        if pushed.progressed:
             left = Verdict("postponed", pushed.no_slot or "unfinished")
             await outcome.record_postponed(services.database, ticket, product, left, effort, probe=False)
         # During a pause no product is fetched; but with all slots taken it would come right back.
-        no_progress = not pushed.answers and pushed.no_slot is None
+        no_progress = not pushed.progressed and pushed.no_slot is None
         raise PutBack(pushed.no_slot or "unfinished", BUSY_SECONDS if no_progress else 0.0)
     fault = pushed.fault
     verdict = Verdict("postponed", fault.cause, fault.reason, fault.code, fault.request_id)
@@ -113,7 +111,9 @@ async def _finish(
     written = await outcome.record(services.database, ticket, product, verdict, effort)
     _log_outcome(ticket, product, written, verdict, effort)
     if ticket.run_id is not None:
-        await runs.close_if_over(services.database, ticket.run_id, services.settings.run_max_seconds)
+        settings = services.settings
+        ended = await runs.close_if_over(services.database, ticket.run_id, settings.run_max_seconds)
+        await drains.follow(services.database, ended, batch_size=settings.batch_size)
     return written
 
 
@@ -134,6 +134,19 @@ def _log_outcome(
         )
     else:
         log.info("product_left", **facts, outcome=written, reason=verdict.message)
+
+
+def _log_forbidden(ticket: Ticket, product: Product, planned: Plan) -> None:
+    would = planned.would
+    if would.carry or would.remove:
+        log.info(
+            "photos_left_as_they_are",
+            product_id=product.id,
+            sku=product.sku,
+            job_id=ticket.job_id,
+            would_carry=would.carry,
+            would_remove=would.remove,
+        )
 
 
 def _log_put_off(ticket: Ticket, product: Product, fault: SystemFault, paused: bool) -> None:

@@ -3,48 +3,62 @@
 
 from __future__ import annotations
 
+import time
+
 from procrastinate import App, JobContext
 
-from . import logs, pruning, rescue, runs, sync, tracing
+from . import drains, logs, pruning, removal, rescue, runs, sync, touched, tracing
+from . import reconcile as comparison
 from .outcome import Ticket
-from .retry import ComesBack
-from .schedule import CONTROL_PRIORITY, CONTROL_QUEUE, CRON, PRODUCT_QUEUE, RESCUE_PRIORITY
+from .retry import ComesBack, PutBack
+from .schedule import CONTROL_PRIORITY, CONTROL_QUEUE, CRON, PRODUCT_QUEUE, RESCUE_PRIORITY, crons
 from .services import CONTEXT_KEY, Services
+
+# A comparison that takes longer goes on in its next life: no control task may live for RESCUE_CONTROL seconds.
+COMPARISON_SECONDS = 300.0
 
 log = logs.get(__name__)
 
 
-def register(app: App) -> None:
+def register(app: App, *, reconcile_cron: str = CRON["reconcile"]) -> None:
     """Declare the tasks on an application, the periodic ones with their cron."""
     comes_back = ComesBack()
-    app.task(name="sync_product", queue=PRODUCT_QUEUE, pass_context=True, retry=comes_back)(sync_product)
-    for task in (ximilar_sync, ximilar_retry, rescue_stalled, prune):
+    for product_task in (sync_product, remove_photos):
+        app.task(name=product_task.__name__, queue=PRODUCT_QUEUE, pass_context=True, retry=comes_back)(
+            product_task
+        )
+    for task in (ximilar_sync, ximilar_retry, rescue_stalled, prune, reconcile, queue_touched):
         rescues = task is rescue_stalled
         declare = app.task(
             name=task.__name__,
             queue=CONTROL_QUEUE,
             priority=RESCUE_PRIORITY if rescues else CONTROL_PRIORITY,
+            lock=task.__name__ if task in (reconcile, queue_touched) else None,
             pass_context=True,
             # The next tick is the retry of a rescue.
             retry=False if rescues else comes_back,
         )
-        app.periodic(cron=CRON[task.__name__])(declare(task))
+        app.periodic(cron=crons(reconcile_cron)[task.__name__])(declare(task))
 
 
-async def ximilar_sync(context: JobContext, timestamp: int | None = None) -> None:
-    """Open a run over the pending products whose photos are ready."""
+async def ximilar_sync(context: JobContext, timestamp: int | None = None, drain: bool | None = None) -> None:
+    """Open a run over the pending products whose photos are ready; with `drain` further ones until none is left."""
     if not await _lets_pass(context, timestamp):
-        await _begin(context, "sync")
+        await _begin(context, "sync", drain)
 
 
-async def ximilar_retry(context: JobContext, timestamp: int | None = None) -> None:
-    """Open a run over the products that have been in error for over six hours."""
+async def ximilar_retry(context: JobContext, timestamp: int | None = None, drain: bool | None = None) -> None:
+    """Open a run over the products that have been in error for over six hours; `drain` as above."""
     if not await _lets_pass(context, timestamp):
-        await _begin(context, "retry")
+        await _begin(context, "retry", drain)
 
 
 async def sync_product(
-    context: JobContext, product_id: int, run_id: int | None = None, sent_before: float | None = None
+    context: JobContext,
+    product_id: int,
+    run_id: int | None = None,
+    sent_before: float | None = None,
+    repair: bool = False,
 ) -> str:
     """Bring one product's photos into the collection."""
     services, job = _services(context), context.job
@@ -55,16 +69,41 @@ async def sync_product(
         return "queued with its lock"
     ticket = Ticket(product_id, job.id, job.attempts, run_id)
     with tracing.span("sync_product", kind="consumer", product=product_id, job=job.id, run=run_id) as span:
-        outcome = await sync.sync_product(services, ticket, sent_before=sent_before)
+        outcome = await sync.sync_product(services, ticket, sent_before=sent_before, repair=repair)
         span.set(outcome=outcome)
         return outcome
 
 
+async def remove_photos(context: JobContext, product_id: int) -> str:
+    """Take the photos of a product that has no place in the collection out of it."""
+    job = context.job
+    assert job.id is not None
+    return await removal.remove_photos(_services(context), Ticket(product_id, job.id, job.attempts))
+
+
+async def reconcile(context: JobContext, timestamp: int | None = None, recheck: bool = False) -> None:
+    """Compare the catalogue with the ledger and queue what makes the collection true; `recheck` only removals."""
+    if await _lets_pass(context, timestamp):
+        return
+    services = _services(context)
+    until = time.monotonic() + COMPARISON_SECONDS
+    kind: comparison.Kind = "recheck" if recheck else "full"
+    if await comparison.go_on(services.database, services.collection, kind, until=until) is None:
+        raise PutBack("unfinished")
+
+
+async def queue_touched(context: JobContext, timestamp: int | None = None) -> None:
+    """Queue the products that the optional trigger has noted."""
+    services = _services(context)
+    await touched.queue_touched(services.database, services.collection)
+
+
 async def rescue_stalled(context: JobContext, timestamp: int | None = None) -> None:
-    """Bring back the jobs of dead workers and end the runs that are over."""
+    """Bring back the jobs of dead workers, end the runs that are over and go on with drains."""
     services = _services(context)
     await rescue.rescue(services)
     await runs.sweep(services.database, services.settings.run_max_seconds)
+    await drains.sweep(services.database, batch_size=services.settings.batch_size)
 
 
 async def prune(context: JobContext, timestamp: int | None = None) -> None:
@@ -79,14 +118,13 @@ async def prune(context: JobContext, timestamp: int | None = None) -> None:
     )
 
 
-async def _begin(context: JobContext, kind: runs.Kind) -> None:
-    settings = _services(context).settings
-    await runs.begin(
-        _services(context).database,
-        kind,
-        batch_size=settings.batch_size,
-        max_seconds=settings.run_max_seconds,
-    )
+async def _begin(context: JobContext, kind: runs.Kind, drain: bool | None) -> None:
+    database, settings = _services(context).database, _services(context).settings
+    limits = {"batch_size": settings.batch_size, "max_seconds": settings.run_max_seconds}
+    drains_now = settings.drain if drain is None else drain
+    # While a drain is at work a further run of its kind is an ordinary one.
+    if not drains_now or await drains.begin(database, kind, **limits) is None:
+        await runs.begin(database, kind, **limits)
 
 
 async def _lets_pass(context: JobContext, timestamp: int | None) -> bool:

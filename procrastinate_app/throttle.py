@@ -52,13 +52,21 @@ class NoSlot(Exception):
 class Throttle:
     """Hands out slots at `rate` requests a second over all processes (unless an operator has set another)."""
 
-    def __init__(self, database: Database, rate: float, *, headroom: float = HEADROOM) -> None:
+    def __init__(
+        self, database: Database, rate: float, *, headroom: float = HEADROOM, repair_share: float = 1.0
+    ) -> None:
         self._database = database
         self._gap = (1 + headroom) / rate
         self._headroom = headroom
+        self._repair_share = repair_share
 
-    async def slot(self, max_wait: float) -> Slot:
-        """Wait for the next slot. Raises NoSlot while paused, or at once if it is over `max_wait` seconds away."""
+    async def slot(self, max_wait: float, *, repair: bool = False) -> Slot:
+        """Wait for the next slot. Raises NoSlot while paused, or at once if it is over `max_wait` seconds away.
+
+        A `repair` waits for its turn first: repairs together take no more than their share of the rate.
+        """
+        if repair:
+            max_wait -= await self._repair_turn(max_wait)
         row = await self._database.one("take_slot", gap=self._gap, headroom=self._headroom, max_wait=max_wait)
         assert row is not None
         if row["wait"] is None:
@@ -68,6 +76,20 @@ class Throttle:
         if row["wait"] > RECHECK_SECONDS and not slot.probe:
             await self._raise_if_paused()
         return slot
+
+    async def _repair_turn(self, max_wait: float) -> float:
+        """Wait for the next turn of a repair and return the seconds it took."""
+        wait = await self._database.value(
+            "take_repair_turn",
+            gap=self._gap,
+            headroom=self._headroom,
+            share=self._repair_share,
+            max_wait=max_wait,
+        )
+        if wait is None:
+            raise NoSlot("busy")
+        await asyncio.sleep(wait)
+        return float(wait)
 
     async def succeeded(self, slot: Slot) -> None:
         """Ximilar answered the call of this slot, be it with a refusal of the photo."""

@@ -15,6 +15,9 @@ PREFIXES = (
         "WORKER_",
         "RUN_",
         "SYNC_",
+        "RECONCILE_",
+        "REPAIR_",
+        "REMOVAL_",
     ),
     *("KEEP_", "LOG_", "DEMO_", "PG"),
 )

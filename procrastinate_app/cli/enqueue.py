@@ -13,7 +13,7 @@ from ..services import make_profile
 from ..settings import Settings
 from ..throttle import HEADROOM
 from .output import Output, duration
-from .watch import watch_run
+from .watch import Watched, watch
 
 ADOPT_CHUNK = 2000
 
@@ -26,10 +26,12 @@ async def run_now(arguments: argparse.Namespace, settings: Settings, output: Out
             return await _estimate(database, kind, settings, output)
     app = SyncApp(settings)
     async with app.open_async():
-        before = await app.database.value("last_run_id")
-        job_id = await app.configure_task(f"ximilar_{kind}").defer_async()
+        watched: Watched = "drain" if arguments.drain or settings.drain else "run"
+        before = await app.database.value(f"last_{watched}_id", kind=kind)
+        wanted = {"drain": True} if arguments.drain else {}
+        job_id = await app.configure_task(f"ximilar_{kind}").defer_async(**wanted)
         if arguments.wait:
-            return await watch_run(app.database, kind, before, output)
+            return await watch(app.database, watched, kind, before, output)
     if output.as_json:
         output.document({"job_id": job_id})
     else:

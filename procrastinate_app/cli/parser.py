@@ -20,7 +20,7 @@ from ..environment import EX_CONFIG, SettingsError
 from ..migrations import MigrationError
 from ..settings import DATABASE, WORKER, Settings
 from ..supervisor import EX_UNAVAILABLE
-from . import enqueue, exporter, operate, report
+from . import compare, enqueue, exporter, operate, report
 from .output import Output
 
 Handler = Callable[[argparse.Namespace, Settings, Output], "int | Coroutine[Any, Any, int]"]
@@ -36,6 +36,7 @@ examples:
   ximilar-sync worker                  run a worker
   ximilar-sync sync --dry-run          how much there is to do, and how long it takes
   ximilar-sync sync --wait             start a sync now and watch it
+  ximilar-sync verify                  is the collection what the catalogue says?
   ximilar-sync errors                  what went wrong, by cause
   ximilar-sync product SKU-0042        everything known about one product
   ximilar-sync status --json | jq .    for programs
@@ -81,6 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
     add = _Commands(commands)
     _add_operating(add)
     _add_enqueueing(add)
+    _add_comparing(add)
     _add_reports(add)
     return parser
 
@@ -155,6 +157,9 @@ def _add_enqueueing(add: _Commands) -> None:
             "--wait", action="store_true", help="watch it until it ends; exit 1 unless success"
         )
         command.add_argument("--dry-run", action="store_true", help="only say how much there is to do")
+        command.add_argument(
+            "--drain", action="store_true", help="go on, a run after the other, until nothing is left"
+        )
     resend = add(
         "resend", enqueue.resend, "send all photos of products again", "ximilar-sync resend SKU-0042"
     )
@@ -167,6 +172,41 @@ def _add_enqueueing(add: _Commands) -> None:
         "record the photos of products that are `synced` already as stored (once, at the cut-over)",
         "ximilar-sync adopt",
         needs=DATABASE | {"XIMILAR_COLLECTION_ID"},
+    )
+
+
+def _add_comparing(add: _Commands) -> None:
+    needs = DATABASE | {"XIMILAR_COLLECTION_ID"}
+    reconcile = add(
+        "reconcile",
+        compare.reconcile,
+        "compare the collection with the catalogue and queue what makes it true (daily by itself); exit 1: held",
+        "ximilar-sync reconcile --dry-run; ximilar-sync reconcile --apply 1234",
+        needs=needs,
+    )
+    how = reconcile.add_mutually_exclusive_group()
+    how.add_argument("--dry-run", action="store_true", help="only list it; nothing is written")
+    how.add_argument("--fix", action="store_true", help="queue it: what is done without --dry-run as well")
+    how.add_argument(
+        "--apply",
+        type=int,
+        metavar="N",
+        help="look again, then remove what is held if it is at most N products; else exit 1",
+    )
+    verify = add(
+        "verify",
+        compare.verify,
+        "list where collection and catalogue differ; exit 1 if they do",
+        "ximilar-sync verify --sample 100",
+        needs=needs,
+    )
+    verify.add_argument("--fix", action="store_true", help="also queue what makes it true, as reconcile does")
+    verify.add_argument(
+        "--sample",
+        type=int,
+        default=0,
+        metavar="N",
+        help="search N synced products with their own photo and report recall; this is paid for",
     )
 
 

@@ -10,7 +10,7 @@ from croniter import croniter
 
 from .. import deadlines
 from ..database import Database, Row, open_database
-from ..schedule import CRON
+from ..schedule import crons
 from ..settings import Settings
 from .output import Output, instant
 
@@ -34,6 +34,9 @@ async def status(_arguments: argparse.Namespace, settings: Settings, output: Out
     output.table("Throttle", [facts["throttle"]])
     shown = ("host", "pid", "jobs", "concurrency", "listening", "silent_seconds", "started_at", "version")
     output.table("Workers", facts["workers"], shown)
+    output.table(
+        "Collection and catalogue, when last compared", [facts["comparison"]] if facts["comparison"] else []
+    )
     output.table("Schedule", facts["schedule"])
     return 0
 
@@ -81,19 +84,24 @@ async def _status(database: Database, settings: Settings) -> dict[str, Any]:
     open_runs = [row["id"] for row in await database.all("open_runs")]
     throttle = await database.one("throttle_state") or {}
     workers = await database.all("list_workers")
+    comparison = await database.one("last_pass")
     return {
-        "warnings": _warnings(throttle, workers),
+        "warnings": _warnings(throttle, workers, comparison),
         "products": await database.all("products_by_state"),
         "runs": [await database.one("run_progress", run_id=run_id) for run_id in open_runs],
         "jobs": await database.all("job_counts"),
         "throttle": {**throttle, "rate": throttle.get("rate") or settings.rate_limit},
         "workers": workers,
-        "schedule": await _schedule(database),
+        "comparison": comparison,
+        "schedule": await _schedule(database, settings),
     }
 
 
-def _warnings(throttle: Row, workers: list[Row]) -> list[str]:
+def _warnings(throttle: Row, workers: list[Row], comparison: Row | None) -> list[str]:
     warnings = []
+    if comparison is not None and comparison["held"]:
+        held = comparison["held"]
+        warnings.append(f"{held} removals are held: look, then `ximilar-sync reconcile --apply {held}`")
     if throttle.get("cause"):
         said = " ".join(str(part) for part in (throttle["code"], throttle["text"]) if part)
         warnings.append(f"the account is paused: {throttle['cause']} ({said})")
@@ -102,7 +110,7 @@ def _warnings(throttle: Row, workers: list[Row]) -> list[str]:
     return warnings
 
 
-async def _schedule(database: Database) -> list[dict[str, Any]]:
+async def _schedule(database: Database, settings: Settings) -> list[dict[str, Any]]:
     ticks = {row["task"]: row["tick"] for row in await database.all("last_ticks")}
     return [
         {
@@ -111,7 +119,7 @@ async def _schedule(database: Database) -> list[dict[str, Any]]:
             "last": instant(ticks[task]) if task in ticks else None,
             "next": instant(croniter(cron, time.time()).get_next(float)),
         }
-        for task, cron in CRON.items()
+        for task, cron in crons(settings.reconcile_cron).items()
     ]
 
 

@@ -1,9 +1,10 @@
-"""Watches a run until it ends: a progress bar for people, a line now and then in a pipe."""
+"""Watches a run, or a drain of several, until it ends: a progress bar for people, a line now and then in a pipe."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from typing import Literal
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -16,41 +17,44 @@ LOOK_SECONDS = 0.5
 LINE_SECONDS = 10.0
 
 
-async def watch_run(database: Database, kind: Kind, after: int, output: Output) -> int:
-    """Wait for the run after run `after` to begin and end; returns 0 if it was a success, else 1."""
-    run_id = await _begun(database, kind, after, output)
-    progress = await (_with_bar if output.interactive else _with_lines)(database, run_id, output)
+Watched = Literal["run", "drain"]
+
+
+async def watch(database: Database, watched: Watched, kind: Kind, after: int, output: Output) -> int:
+    """Wait for the run (or drain) after number `after` to begin and end; returns 0 if it was a success, else 1."""
+    number = await _begun(database, watched, kind, after, output)
+    progress = await (_with_bar if output.interactive else _with_lines)(database, watched, number, output)
     if output.as_json:
         output.document(progress)
     else:
-        output.line(_summary(progress))
+        output.line(_summary(watched, progress))
     return 0 if progress["status"] == "success" else 1
 
 
-async def _begun(database: Database, kind: Kind, after: int, output: Output) -> int:
+async def _begun(database: Database, watched: Watched, kind: Kind, after: int, output: Output) -> int:
     warn_at = time.monotonic() + deadlines.BEAT
     while True:
-        run_id: int | None = await database.value("newest_run", kind=kind, after=after)
-        if run_id is not None:
-            return run_id
+        number: int | None = await database.value(f"newest_{watched}", kind=kind, after=after)
+        if number is not None:
+            return number
         if time.monotonic() > warn_at and not output.as_json:
             warn_at = time.monotonic() + LINE_SECONDS
             output.line("waiting for a worker to begin ...")
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _with_bar(database: Database, run_id: int, output: Output) -> Row:
+async def _with_bar(database: Database, watched: Watched, number: int, output: Output) -> Row:
     columns = (
-        TextColumn("run {task.fields[run_id]}"),
+        TextColumn(f"{watched} {number}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]} products/s, {task.fields[errors]} errors, left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=output.console) as bar:
-        task = bar.add_task("", total=None, run_id=run_id, errors=0, rate="-")
+        task = bar.add_task("", total=None, errors=0, rate="-")
         while True:
-            row = await _look(database, run_id)
+            row = await _look(database, watched, number)
             bar.update(
                 task,
                 total=row["fetched"],
@@ -63,10 +67,10 @@ async def _with_bar(database: Database, run_id: int, output: Output) -> Row:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _with_lines(database: Database, run_id: int, output: Output) -> Row:
+async def _with_lines(database: Database, watched: Watched, number: int, output: Output) -> Row:
     line_at = 0.0
     while True:
-        row = await _look(database, run_id)
+        row = await _look(database, watched, number)
         if row["completed_at"]:
             return row
         if time.monotonic() >= line_at and not output.as_json:
@@ -77,8 +81,8 @@ async def _with_lines(database: Database, run_id: int, output: Output) -> Row:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _look(database: Database, run_id: int) -> Row:
-    row = await database.one("run_progress", run_id=run_id)
+async def _look(database: Database, watched: Watched, number: int) -> Row:
+    row = await database.one(f"{watched}_progress", **{f"{watched}_id": number})
     assert row is not None
     return row
 
@@ -91,9 +95,9 @@ def _rate(row: Row) -> float:
     return _done(row) / row["seconds"] if row["seconds"] else 0.0
 
 
-def _summary(row: Row) -> str:
+def _summary(watched: Watched, row: Row) -> str:
     rest = f"; {row['note']}" if row["note"] else ""
     return (
-        f"run {row['id']} ended: {row['status']}, {row['synced']} synced, {row['errors']} errors "
+        f"{watched} {row['id']} ended: {row['status']}, {row['synced']} synced, {row['errors']} errors "
         f"of {row['fetched']} in {duration(row['seconds'])}{rest}"
     )

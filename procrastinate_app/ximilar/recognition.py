@@ -37,7 +37,8 @@ class Recognition:
     def remove(self, records: Sequence[Record]) -> Call[list[Stored]]:
         """Remove one photo (`collectRemove`); that it was not there is as good."""
         (record,) = records
-        body = {**self._photo(record), "metadata": {"sku_id": record.metadata["sku_id"]}}
+        sku = {name: said for name, said in record.metadata.items() if name == "sku_id"}
+        body = {**self._photo(record), "metadata": sku}
         return Call("remove", _post("collectRemove", body), lambda r: [_stored(r, record, NOT_THERE)])
 
     def detect(self, url: str) -> Call[list[Item]]:

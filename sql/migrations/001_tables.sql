@@ -10,7 +10,8 @@ CREATE TABLE runs (
     synced       integer,                       -- the counts of scraper_logs, written when it ends
     errors       integer,
     status       text CHECK (status IN ('success', 'partial', 'error')),
-    note         text                           -- what became of the rest
+    note         text,                          -- what became of the rest
+    drain_id     bigint                         -- the drain it is a part of
 );
 CREATE INDEX runs_open ON runs (id) WHERE completed_at IS NULL;
 
@@ -30,14 +31,17 @@ CREATE TABLE photos (
     product_id    bigint NOT NULL,
     profile       text NOT NULL,
     collection_id text NOT NULL,
+    sku           text,                         -- under which it was stored; needed to remove it when the row is gone
     url           text NOT NULL,
     url_md5       uuid GENERATED ALWAYS AS (md5(url)::uuid) STORED,   -- a URL may be too long for an index entry
     remote_id     text,                         -- the record's id, where the API has ids
-    content_hash  uuid,                         -- of the metadata that was sent; NULL: stored before us, unknown
+    content_hash  uuid,                         -- of the metadata that was sent; NULL: not known to be ours
     request_id    text,
     stored_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (product_id, profile, collection_id, url_md5)
 );
+-- Who else holds this photo? Two rows of one SKU may list the same address.
+CREATE INDEX photos_url ON photos (url_md5);
 
 -- One row an attempt at a product: procrastinate keeps no error.
 CREATE TABLE attempts (
@@ -49,7 +53,8 @@ CREATE TABLE attempts (
     job_id      bigint,
     job_attempt integer,
     outcome     text NOT NULL CHECK (outcome IN
-        ('synced', 'error', 'postponed', 'gone', 'not_ready', 'moved', 'late', 'rescued', 'failed')),
+        ('synced', 'error', 'postponed', 'gone', 'not_ready', 'moved', 'late', 'rescued', 'failed',
+         'removed', 'kept')),
     cause       text,                           -- a constant word: refused, rate_limited, server_fault, ...
     code        integer,                        -- Ximilar's status code that decided
     message     text,
@@ -67,6 +72,7 @@ CREATE TABLE throttle (
     id              boolean PRIMARY KEY DEFAULT true CHECK (id),
     rate            double precision CHECK (rate > 0),                  -- requests a second; NULL: as configured
     next_at         timestamptz NOT NULL DEFAULT '-infinity',           -- the next slot
+    repair_next_at  timestamptz NOT NULL DEFAULT '-infinity',           -- a repair's next turn to take a slot
     pause_cause     text,                                               -- NULL: not paused
     pause_code      integer,
     pause_text      text,

@@ -2,32 +2,85 @@
 
 -- name: photos_of
 -- What the collection holds of a product.
-SELECT url, remote_id, content_hash, extract(epoch FROM stored_at)::float8 AS stored_at, request_id
+SELECT url, sku, remote_id, content_hash, extract(epoch FROM stored_at)::float8 AS stored_at, request_id
   FROM photos
  WHERE product_id = %(product_id)s AND profile = %(profile)s AND collection_id = %(collection_id)s
  ORDER BY stored_at, url
 
 -- name: store_photo
 -- Written right after the answer, in a transaction of its own: whatever happens next, this photo is not sent again.
-INSERT INTO photos (product_id, profile, collection_id, url, remote_id, content_hash, request_id)
-VALUES (%(product_id)s, %(profile)s, %(collection_id)s, %(url)s, %(remote_id)s, %(content_hash)s, %(request_id)s)
+-- That it was there `already` does not prove that it is ours: then the hash we had stays, or it is unknown.
+INSERT INTO photos (product_id, profile, collection_id, sku, url, remote_id, content_hash, request_id)
+VALUES (%(product_id)s, %(profile)s, %(collection_id)s, %(sku)s, %(url)s, %(remote_id)s,
+        CASE WHEN NOT %(already)s THEN %(content_hash)s::uuid END, %(request_id)s)
 ON CONFLICT (product_id, profile, collection_id, url_md5) DO UPDATE
-   SET remote_id = excluded.remote_id, content_hash = excluded.content_hash,
+   SET sku = excluded.sku, remote_id = excluded.remote_id,
+       content_hash = CASE WHEN %(already)s THEN photos.content_hash ELSE excluded.content_hash END,
        request_id = excluded.request_id, stored_at = clock_timestamp()
+
+-- name: forget_photo
+-- Written right after a photo left the collection. With its last one a row is no longer `synced`: what is synced
+-- and has no ledger was synced before there was one, and would never be sent.
+WITH forgotten AS (
+    DELETE FROM photos
+     WHERE product_id = %(product_id)s AND profile = %(profile)s AND collection_id = %(collection_id)s
+       AND url_md5 = md5(%(url)s)::uuid
+)
+UPDATE public.raw_products
+   SET ximilar_status = 'pending', ximilar_synced_at = NULL, updated_at = now()
+ WHERE id = %(product_id)s AND ximilar_status = 'synced'
+   AND NOT EXISTS (
+    SELECT FROM photos
+     WHERE product_id = %(product_id)s AND profile = %(profile)s AND collection_id = %(collection_id)s
+       AND url_md5 <> md5(%(url)s)::uuid)
+
+-- name: lock_sharing
+-- Two products that share a photo must not both leave its removal to the other.
+SELECT pg_advisory_xact_lock(hashtext('ximilar.sharing'))
+
+-- name: forget_shared
+-- Takes a photo out of a product's ledger if another product holds the same one (address and SKU). The caller holds
+-- the lock of lock_sharing.
+DELETE FROM photos mine
+ WHERE mine.product_id = %(product_id)s AND mine.profile = %(profile)s AND mine.collection_id = %(collection_id)s
+   AND mine.url_md5 = md5(%(url)s)::uuid
+   AND EXISTS (
+    SELECT FROM photos other
+     WHERE other.url_md5 = mine.url_md5 AND other.profile = mine.profile AND other.collection_id = mine.collection_id
+       AND other.sku IS NOT DISTINCT FROM mine.sku AND other.product_id <> mine.product_id)
+
+-- name: hand_over_photos
+-- Gives the photos of a product that is gone to rows that list them under the same SKU: after a TRUNCATE and a new
+-- load the ids may be others. What was stored with the same content need not be sent again.
+WITH heirs AS (
+    SELECT mine.*, heir.id AS heir
+      FROM photos mine
+      JOIN public.raw_products heir ON heir.external_id = mine.sku AND heir.id <> mine.product_id
+       AND heir.image_status IN ('uploaded', 'collage_ready')
+       AND CASE WHEN jsonb_typeof(heir.image_urls) = 'array' THEN heir.image_urls ? mine.url ELSE false END
+     WHERE mine.product_id = %(product_id)s AND mine.profile = %(profile)s AND mine.collection_id = %(collection_id)s
+), handed_over AS (
+    INSERT INTO photos (product_id, profile, collection_id, sku, url, remote_id, content_hash, request_id, stored_at)
+    SELECT heir, profile, collection_id, sku, url, remote_id, content_hash, request_id, stored_at FROM heirs
+    ON CONFLICT DO NOTHING
+)
+DELETE FROM photos p USING heirs
+ WHERE p.product_id = heirs.product_id AND p.profile = heirs.profile AND p.collection_id = heirs.collection_id
+   AND p.url_md5 = heirs.url_md5
 
 -- name: adopt
 -- Cut-over: the photos of products that were synced before there was a ledger, content unknown. In chunks by id:
 -- returns the last id seen and the photos recorded; no row when there are no more.
 WITH chunk AS (
-    SELECT id, image_urls
+    SELECT id, external_id, image_urls
       FROM public.raw_products
      WHERE ximilar_status = 'synced' AND id > %(after)s AND jsonb_typeof(image_urls) = 'array'
      ORDER BY id
      LIMIT %(limit)s
 ), adopted AS (
-    INSERT INTO photos (product_id, profile, collection_id, url)
+    INSERT INTO photos (product_id, profile, collection_id, sku, url)
     -- Without its fragment, as it would be sent.
-    SELECT DISTINCT chunk.id, %(profile)s, %(collection_id)s, split_part(listed.photo #>> '{}', '#', 1)
+    SELECT DISTINCT chunk.id, %(profile)s, %(collection_id)s, chunk.external_id, split_part(listed.photo #>> '{}', '#', 1)
       FROM chunk, jsonb_array_elements(chunk.image_urls) AS listed (photo)
      WHERE jsonb_typeof(listed.photo) = 'string'
     ON CONFLICT DO NOTHING

@@ -41,7 +41,7 @@ UPDATE runs r
  WHERE r.id = %(run_id)s AND r.completed_at IS NULL
    AND (NOT EXISTS (SELECT FROM run_products m WHERE m.run_id = r.id AND m.outcome IS NULL)
         OR r.started_at < now() - make_interval(secs => %(max_seconds)s))
-RETURNING r.id, r.kind, r.fetched, r.synced, r.errors, r.status,
+RETURNING r.id, r.kind, r.drain_id, r.fetched, r.synced, r.errors, r.status,
           extract(epoch FROM r.completed_at - r.started_at)::float8 AS seconds
 
 -- name: rest_of_run

@@ -3,6 +3,9 @@
 -- name: take_slot
 SELECT wait, probe, cause FROM take_slot_v1(%(gap)s, %(headroom)s, %(max_wait)s)
 
+-- name: take_repair_turn
+SELECT take_repair_turn_v1(%(gap)s, %(headroom)s, %(share)s, %(max_wait)s) AS wait
+
 -- name: paused
 -- Whether the account was paused after this caller got its slot; a probe goes all the same.
 SELECT pause_cause AS cause FROM throttle WHERE pause_cause IS NOT NULL AND paused_until > clock_timestamp()

@@ -1,0 +1,55 @@
+"""The ledger: which photos a collection holds for which product. Every line is written right after the answer it
+comes from, in a statement of its own, so that a crash forgets nothing."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from .database import Database
+from .plan import LedgerEntry
+from .ximilar.answers import Record, Stored
+from .ximilar.profile import Profile
+
+
+class Ledger:
+    """The ledger of one profile and collection."""
+
+    def __init__(self, database: Database, profile: Profile) -> None:
+        self._database = database
+        self._where = {"profile": profile.name, "collection_id": profile.collection_id}
+
+    async def entries(self, product_id: int) -> dict[str, LedgerEntry]:
+        """Return {address: entry} of a product's photos."""
+        rows = await self._database.all("photos_of", product_id=product_id, **self._where)
+        return {
+            row["url"]: LedgerEntry(row["url"], row["content_hash"], row["stored_at"], row["sku"])
+            for row in rows
+        }
+
+    async def store(self, product_id: int, record: Record, answer: Stored, content_hash: UUID) -> None:
+        """Write that the collection holds a photo, with this content unless it was there `already`."""
+        await self._database.run(
+            "store_photo",
+            product_id=product_id,
+            sku=record.metadata.get("sku_id"),
+            url=record.url,
+            remote_id=answer.remote_id,
+            content_hash=content_hash,
+            already=answer.already,
+            request_id=answer.request_id,
+            **self._where,
+        )
+
+    async def forget(self, product_id: int, url: str) -> None:
+        """Write that the collection no longer holds a photo; a row that loses its last one becomes `pending`."""
+        await self._database.run("forget_photo", product_id=product_id, url=url, **self._where)
+
+    async def forget_shared(self, product_id: int, url: str) -> bool:
+        """Leave a photo to another product that holds the same one. Returns whether there is such a product."""
+        async with self._database.transaction() as tx:
+            await tx.run("lock_sharing")
+            return await tx.run("forget_shared", product_id=product_id, url=url, **self._where) > 0
+
+    async def hand_over(self, product_id: int) -> int:
+        """Give a product's photos to rows that list them under the same SKU; returns how many."""
+        return await self._database.run("hand_over_photos", product_id=product_id, **self._where)

@@ -1,0 +1,23 @@
+-- What the optional trigger on raw_products has noted.
+
+-- name: take_touched
+-- The oldest notes, taken away; the caller's transaction turns them into jobs.
+DELETE FROM touched
+ WHERE id IN (SELECT id FROM touched ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+RETURNING ids, first_id, last_id
+
+-- name: put_back_touched
+INSERT INTO touched (first_id, last_id) VALUES (%(first_id)s, %(last_id)s)
+
+-- name: enqueue_touched
+-- Queues the products in (after, last] (or those of them in `only`) that are to be sent, and those that were found
+-- changed, unless a job is waiting.
+SELECT enqueue_v2(ARRAY(
+    SELECT p.id
+      FROM public.raw_products p
+     WHERE p.id > %(after)s AND p.id <= %(last)s AND (%(only)s::bigint[] IS NULL OR p.id = ANY (%(only)s::bigint[]))
+       AND (p.ximilar_status = 'pending' AND p.image_status IN ('uploaded', 'collage_ready')
+            OR p.id = ANY (%(changed)s::bigint[]))
+       AND NOT EXISTS (SELECT FROM procrastinate_jobs j WHERE j.lock = 'product:' || p.id AND j.status = 'todo')
+     ORDER BY p.id
+), NULL, '{}', 'sync_product', -5) AS products

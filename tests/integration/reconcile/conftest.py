@@ -1,0 +1,19 @@
+"""Fixtures of the tests that keep a collection true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.fix_postgres import Database
+from tests.integration.reconcile.harness import Harness
+
+
+@pytest.fixture
+def harness(database: Database, owner: psycopg.Connection) -> Iterator[Harness]:
+    """A worker's tasks over a fresh Staging and an empty collection; removing and carrying over are on."""
+    harness = Harness(database.url, owner)
+    yield harness
+    harness.close()

@@ -1,0 +1,265 @@
+"""The real worker over the real SQL, one job at a time, against a collection in this process.
+
+The collection is the emulator's own; what is left out is HTTP, so that thousands of jobs run in seconds and each can
+be cut off at any of its steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from ops.emulator.collection import ABSENT, DUPLICATE, REMOVED, STORED, Collection, Photo
+from procrastinate_app import reconcile, removal, runs, sync, touched
+from procrastinate_app.database import Database, open_database
+from procrastinate_app.outcome import Ticket
+from procrastinate_app.retry import PutBack
+from procrastinate_app.services import Services, make_profile
+from procrastinate_app.settings import Settings
+from procrastinate_app.throttle import Throttle
+from procrastinate_app.upload import Uploader
+from procrastinate_app.ximilar.calls import Call, Response
+from procrastinate_app.ximilar.errors import ServerFault, TimedOut
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+COLLECTION = "collection-of-the-tests"
+TABLES = (
+    "public.raw_products, public.scraper_logs, photos, removals, passes, drains, touched, runs, run_products, attempts,"
+    " procrastinate_jobs, procrastinate_events"
+)
+
+
+class Crash(BaseException):
+    """The process died here: nobody cleans up, nothing more is written."""
+
+
+class Ximilar:
+    """A transport whose other end is a collection. `script` holds what happens to the next calls."""
+
+    def __init__(self) -> None:
+        self.collection = Collection()
+        self.calls: list[tuple[str, str, str]] = []
+        self.script: list[str] = []
+        self.refused: set[str] = set()
+        self.watch: Callable[[], None] = lambda: None
+
+    def send(self, call: Call[T]) -> T:
+        """Do what the next line of the script says: ok, 503, lost, drop, crash before or after the effect."""
+        happens = self.script.pop(0) if self.script else "ok"
+        if happens == "503":
+            raise ServerFault("unavailable", code=503)
+        if happens == "lost":
+            raise TimedOut("silence")
+        if happens == "crash_before":
+            raise Crash
+        code = self._apply(call)
+        self.watch()
+        if happens == "drop":
+            raise TimedOut("silence after the effect")
+        if happens == "crash_after":
+            raise Crash
+        status = {"status": {"code": code, "text": "", "request_id": "r"}}
+        return call.read(Response(200, {}, json.dumps(status).encode()))
+
+    def photos(self) -> dict[tuple[str, str], Row]:
+        """{(SKU, address): metadata} of all that is stored."""
+        return {(photo.sku_id, photo.url): photo.metadata for photo in self.collection.photos()}
+
+    def _apply(self, call: Call[Any]) -> int:
+        body = call.request.body
+        sku, url = body["metadata"].get("sku_id"), body["image"]
+        self.calls.append((call.name, sku, url))
+        if not sku or (call.name == "store" and url in self.refused):
+            return 400
+        if call.name == "remove":
+            return REMOVED if self.collection.remove(sku, url) == REMOVED else ABSENT
+        refusal = self.collection.refusal(sku, url, capacity=0)
+        if refusal is not None:
+            return DUPLICATE
+        self.collection.add(Photo(sku, url, dict(body["metadata"]), None), capacity=0)  # type: ignore[arg-type]
+        return STORED
+
+
+class Harness:
+    """A Staging, a collection, and the tasks of one worker. `variables` are settings of the environment."""
+
+    def __init__(self, url: str, owner: psycopg.Connection, **variables: str) -> None:
+        self.owner = owner
+        self.url = url
+        self.ximilar = Ximilar()
+        self.variables = variables
+        self._runner = asyncio.Runner()
+        self._runner.get_loop().set_default_executor(ThreadPoolExecutor(4))
+        self._context = open_database(url, max_size=4)
+        self.database: Database = self._runner.run(self._context.__aenter__())
+        owner.execute("SET search_path = ximilar, public")
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with removing and carrying over on."""
+        environ = {
+            "STAGING_DB_URL": self.url,
+            "XIMILAR_API_TOKEN": "token",
+            "XIMILAR_COLLECTION_ID": COLLECTION,
+            "XIMILAR_RATE_LIMIT": "1000",
+            "REPAIR_SHARE": "1",
+            "XIMILAR_REMOVE": "on",
+            "XIMILAR_CARRY_METADATA": "on",
+        }
+        return Settings.from_env({**environ, **self.variables})
+
+    @property
+    def services(self) -> Services:
+        """What tasks are given."""
+        settings = self.settings
+        throttle = Throttle(self.database, settings.rate_limit, repair_share=settings.repair_share)
+        uploader = Uploader(make_profile(settings), self.ximilar, throttle, self.database, concurrency=8)  # type: ignore[arg-type]
+        return Services(settings, self.database, uploader, uuid.uuid4())
+
+    def close(self) -> None:
+        self._runner.run(self._context.__aexit__(None, None, None))
+        self._runner.close()
+
+    def reset(self) -> None:
+        """Begin anew: no rows, an empty collection, a calm account."""
+        self.owner.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+        self.calm()
+        self.ximilar.__init__()  # type: ignore[misc]
+
+    def calm(self) -> None:
+        """End any pause and forget its history."""
+        self.owner.execute("DELETE FROM throttle")
+        self.owner.execute("INSERT INTO throttle DEFAULT VALUES")
+
+    def add(self, sku: str, urls: Any, **columns: Any) -> int:
+        """Add a product that is ready and pending."""
+        row = {
+            **{"external_id": sku, "brand": "Nord", "name": "Coat", "category": "coats", "price": "599.00"},
+            **{"image_urls": Jsonb(urls), "image_status": "uploaded", "ximilar_status": "pending"},
+            **columns,
+        }
+        names, marks = ", ".join(row), ", ".join(f"%({name})s" for name in row)
+        return int(self.value(f"INSERT INTO raw_products ({names}) VALUES ({marks}) RETURNING id", row))  # noqa: S608
+
+    def edit(self, product: int, **columns: Any) -> None:
+        """Change a row as a scraper does."""
+        assignments = ", ".join(f"{name} = %({name})s" for name in columns)
+        self.owner.execute(
+            f"UPDATE raw_products SET {assignments} WHERE id = %(id)s".encode(),  # noqa: S608  names of ours
+            {**columns, "id": product},
+        )
+
+    def state(self, product: int) -> str | None:
+        """Its ximilar_status; None: the row is gone."""
+        state: str | None = self.value("SELECT ximilar_status FROM raw_products WHERE id = %s", [product])
+        return state
+
+    def rows(self, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        return self.owner.execute(query.encode(), parameters).fetchall()
+
+    def value(self, query: str, parameters: Any = None) -> Any:
+        rows = self.rows(query, parameters)
+        return rows[0][0] if rows else None
+
+    def sync(self) -> None:
+        """What ximilar_sync does, to the end of the jobs it queued."""
+        self.begin("sync")
+        self.work()
+
+    def begin(self, kind: runs.Kind) -> None:
+        self.run(runs.begin(self.database, kind, batch_size=1000, max_seconds=3600))
+
+    def reconcile(self) -> Row:
+        """One comparison, without the work that follows from it."""
+        return self.run(reconcile.run_pass(self.database, self.services.collection))  # type: ignore[no-any-return]
+
+    def time_passes(self, minutes: int = 11) -> None:
+        """Let so much time pass for whatever waits."""
+        shift = f"interval '{minutes} min'"
+        self.owner.execute(
+            f"UPDATE removals SET found_at = found_at - {shift}, seen_at = seen_at - {shift}".encode()  # noqa: S608
+        )
+        self.owner.execute(f"UPDATE raw_products SET updated_at = updated_at - {shift}".encode())  # noqa: S608
+        self.owner.execute(f"UPDATE procrastinate_jobs SET scheduled_at = scheduled_at - {shift}".encode())  # noqa: S608
+        self.calm()
+
+    def touched(self) -> int:
+        """What the task of each minute does with the trigger's notes."""
+        return self.run(touched.queue_touched(self.database, self.services.collection))  # type: ignore[no-any-return]
+
+    def work(self, at_most: int = 1000) -> None:
+        """Do waiting product jobs until there are none, or so many are done."""
+        for _ in range(at_most):
+            job = self.next_job()
+            if job is None:
+                return
+            self.do(job)
+        assert self.next_job() is None, "jobs without end"
+
+    def next_job(self) -> int | None:
+        """The job a worker would fetch next."""
+        found: int | None = self.value(
+            "SELECT id FROM procrastinate_jobs WHERE status = 'todo' AND queue_name = 'products'"
+            " ORDER BY priority DESC, id LIMIT 1"
+        )
+        return found
+
+    def do(self, job_id: int) -> str:
+        """Do one job, end it as procrastinate would, and return what became of it; a crash leaves it to a rescue."""
+        ((task, arguments, attempts),) = self.rows(
+            "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s RETURNING task_name, args, attempts",
+            [job_id],
+        )
+        try:
+            outcome = self.run(
+                self._task(task, Ticket(arguments.pop("product_id"), job_id, attempts), arguments)
+            )
+        except (PutBack, Crash) as error:
+            self.owner.execute("SELECT procrastinate_retry_job_v2(%s, now(), NULL, NULL, NULL)", [job_id])
+            return type(error).__name__
+        self.owner.execute("SELECT procrastinate_finish_job_v1(%s, 'succeeded', false)", [job_id])
+        return str(outcome)
+
+    async def _task(self, task: str, ticket: Ticket, arguments: Row) -> str:
+        if task == "remove_photos":
+            return await removal.remove_photos(self.services, ticket)
+        run_id = arguments.pop("run_id", None)
+        return await sync.sync_product(
+            self.services, Ticket(ticket.product_id, ticket.job_id, ticket.attempt, run_id), **arguments
+        )
+
+    def run(self, work: Any) -> Any:
+        return self._runner.run(work)
+
+    def wanted(self) -> dict[tuple[str, str], Row]:
+        """{(SKU, address): metadata} of what the catalogue says."""
+        rows = self.rows(
+            "SELECT external_id, brand, name, category, nullif(price, 'NaN')::text, image_urls FROM raw_products"
+            " WHERE image_status IN ('uploaded', 'collage_ready') ORDER BY id"
+        )
+        wanted = {}
+        for sku, brand, name, category, price, urls in rows:
+            metadata = {"sku_id": sku, "brand": brand, "name": name, "category": category, "price": price}
+            said = {key: value for key, value in metadata.items() if value is not None}
+            for url in _valid(urls):
+                wanted[sku, url] = {**said, "currency": "AED"}
+        return wanted
+
+
+def _valid(urls: Any) -> Iterable[str]:
+    entries = urls if isinstance(urls, list) else []
+    return [url for url in entries if isinstance(url, str) and url.startswith("https://photos.example.com/")]
+
+
+def urls(sku: str, *places: int) -> list[str]:
+    """Addresses of a product's photos."""
+    return [f"https://photos.example.com/{sku}/{place}.jpg" for place in places]
