@@ -7,7 +7,7 @@ import time
 
 from procrastinate import App, JobContext
 
-from . import drains, pruning, removal, rescue, runs, sync, touched
+from . import drains, logs, pruning, removal, rescue, runs, sync, touched, tracing
 from . import reconcile as comparison
 from .outcome import Ticket
 from .retry import ComesBack, PutBack
@@ -16,6 +16,8 @@ from .services import CONTEXT_KEY, Services
 
 # A comparison that takes longer goes on in its next life: no control task may live for RESCUE_CONTROL seconds.
 COMPARISON_SECONDS = 300.0
+
+log = logs.get(__name__)
 
 
 def register(app: App, *, reconcile_cron: str = "") -> None:
@@ -41,12 +43,14 @@ def register(app: App, *, reconcile_cron: str = "") -> None:
 
 async def ximilar_sync(context: JobContext, timestamp: int | None = None, drain: bool | None = None) -> None:
     """Open a run over the pending products whose photos are ready; with `drain` further ones until none is left."""
-    await _begin(context, "sync", drain)
+    if not await _lets_pass(context, timestamp):
+        await _begin(context, "sync", drain)
 
 
 async def ximilar_retry(context: JobContext, timestamp: int | None = None, drain: bool | None = None) -> None:
     """Open a run over the products that have been in error for over six hours; `drain` as above."""
-    await _begin(context, "retry", drain)
+    if not await _lets_pass(context, timestamp):
+        await _begin(context, "retry", drain)
 
 
 async def sync_product(
@@ -64,7 +68,10 @@ async def sync_product(
         await services.database.run("enqueue_again", product_id=product_id, run_id=run_id)
         return "queued with its lock"
     ticket = Ticket(product_id, job.id, job.attempts, run_id)
-    return await sync.sync_product(services, ticket, sent_before=sent_before, repair=repair)
+    with tracing.span("sync_product", kind="consumer", product=product_id, job=job.id, run=run_id) as span:
+        outcome = await sync.sync_product(services, ticket, sent_before=sent_before, repair=repair)
+        span.set(outcome=outcome)
+        return outcome
 
 
 async def remove_photos(context: JobContext, product_id: int) -> str:
@@ -76,6 +83,8 @@ async def remove_photos(context: JobContext, product_id: int) -> str:
 
 async def reconcile(context: JobContext, timestamp: int | None = None, recheck: bool = False) -> None:
     """Compare the catalogue with the ledger and queue what makes the collection true; `recheck` only removals."""
+    if await _lets_pass(context, timestamp):
+        return
     services = _services(context)
     until = time.monotonic() + COMPARISON_SECONDS
     kind: comparison.Kind = "recheck" if recheck else "full"
@@ -99,6 +108,8 @@ async def rescue_stalled(context: JobContext, timestamp: int | None = None) -> N
 
 async def prune(context: JobContext, timestamp: int | None = None) -> None:
     """Forget finished jobs, attempts and runs that are old enough."""
+    if await _lets_pass(context, timestamp):
+        return
     services = _services(context)
     await pruning.prune(
         services.database,
@@ -114,6 +125,15 @@ async def _begin(context: JobContext, kind: runs.Kind, drain: bool | None) -> No
     # While a drain is at work a further run of its kind is an ordinary one.
     if not drains_now or await drains.begin(database, kind, **limits) is None:
         await runs.begin(database, kind, **limits)
+
+
+async def _lets_pass(context: JobContext, timestamp: int | None) -> bool:
+    """Whether this is a tick of a task that an operator has paused. By hand there is no timestamp, and no pause."""
+    task = context.job.task_name
+    if timestamp is None or not await _services(context).database.value("is_task_paused", task=task):
+        return False
+    log.warning("tick_passed", task=task, tick=timestamp, reason="the task is paused")
+    return True
 
 
 def _services(context: JobContext) -> Services:
