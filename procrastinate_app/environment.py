@@ -115,8 +115,8 @@ def switch_or_auto(text: str) -> bool | None:
 
 
 def cron(text: str) -> str:
-    """A parser of cron expressions of five fields."""
-    if len(text.split()) != 5 or not croniter.is_valid(text):
+    """A parser of cron expressions of five fields; empty stays empty."""
+    if text and (len(text.split()) != 5 or not croniter.is_valid(text)):
         raise ValueError("must be a cron expression of five fields")
     return text
 

@@ -40,9 +40,27 @@ class Ledger:
             **self._where,
         )
 
-    async def forget(self, product_id: int, url: str) -> None:
+    async def share(self, product_id: int, record: Record, content_hash: UUID) -> bool:
+        """Write that a photo was there already because another product holds it. Returns whether one does."""
+        shared = await self._database.run(
+            "share_photo",
+            product_id=product_id,
+            sku=record.metadata.get("sku_id"),
+            url=record.url,
+            content_hash=content_hash,
+            **self._where,
+        )
+        return shared > 0
+
+    async def forget(self, product_id: int, record: Record) -> None:
         """Write that the collection no longer holds a photo; a row that loses its last one becomes `pending`."""
-        await self._database.run("forget_photo", product_id=product_id, url=url, **self._where)
+        await self._database.run(
+            "forget_photo",
+            product_id=product_id,
+            sku=record.metadata.get("sku_id"),
+            url=record.url,
+            **self._where,
+        )
 
     async def forget_shared(self, product_id: int, url: str) -> bool:
         """Leave a photo to another product that holds the same one. Returns whether there is such a product."""

@@ -26,8 +26,8 @@ CRON: Mapping[str, str] = MappingProxyType(
 
 
 def crons(reconcile: str) -> Mapping[str, str]:
-    """Return CRON with the time of `reconcile` that the settings name."""
-    return MappingProxyType({**CRON, "reconcile": reconcile})
+    """Return CRON with the time of `reconcile` that the settings name, if they do."""
+    return MappingProxyType({**CRON, **({"reconcile": reconcile} if reconcile else {})})
 
 
 # A worker that was down at a tick makes up for it for so long. procrastinate's default of ten minutes would

@@ -157,9 +157,8 @@ VARIABLES = (
     Variable(
         "RECONCILE_CRON",
         "reconcile_cron",
-        "when the collection is compared with the catalogue (UTC)",
-        "0 2 * * *",
-        environment.cron,
+        "when collection and catalogue are compared: a cron expression, UTC; empty: daily at 2",
+        parse=environment.cron,
     ),
     Variable(
         "REPAIR_SHARE",

@@ -11,7 +11,7 @@ from . import drains, logs, pruning, removal, rescue, runs, sync, touched, traci
 from . import reconcile as comparison
 from .outcome import Ticket
 from .retry import ComesBack, PutBack
-from .schedule import CONTROL_PRIORITY, CONTROL_QUEUE, CRON, PRODUCT_QUEUE, RESCUE_PRIORITY, crons
+from .schedule import CONTROL_PRIORITY, CONTROL_QUEUE, PRODUCT_QUEUE, RESCUE_PRIORITY, crons
 from .services import CONTEXT_KEY, Services
 
 # A comparison that takes longer goes on in its next life: no control task may live for RESCUE_CONTROL seconds.
@@ -20,7 +20,7 @@ COMPARISON_SECONDS = 300.0
 log = logs.get(__name__)
 
 
-def register(app: App, *, reconcile_cron: str = CRON["reconcile"]) -> None:
+def register(app: App, *, reconcile_cron: str = "") -> None:
     """Declare the tasks on an application, the periodic ones with their cron."""
     comes_back = ComesBack()
     for product_task in (sync_product, remove_photos):
@@ -78,6 +78,9 @@ async def remove_photos(context: JobContext, product_id: int) -> str:
     """Take the photos of a product that has no place in the collection out of it."""
     job = context.job
     assert job.id is not None
+    if job.lock != f"product:{product_id}":
+        # Deferred by hand: without its lock it could meet a sync of the same product. A comparison queues it rightly.
+        return "left to reconcile"
     return await removal.remove_photos(_services(context), Ticket(product_id, job.id, job.attempts))
 
 

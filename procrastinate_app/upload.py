@@ -128,9 +128,18 @@ class Uploader:
         await self._all(errand, "store", plan.records, pushed, until, keep_already=not plan.certain)
         if not plan.certain:
             return []
-        there = {answer.url for answer in pushed.answers if answer.already}
+        there = {answer.url: answer for answer in pushed.answers if answer.already}
         pushed.answers = [answer for answer in pushed.answers if not answer.already]
-        return [Replacement(record, record) for record in plan.records if record.url in there]
+        again = []
+        for record in plan.records:
+            if record.url not in there:
+                continue
+            assert errand.content_hash is not None
+            if await self.ledger.share(errand.product_id, record, errand.content_hash):
+                pushed.answers.append(there[record.url])
+            else:
+                again.append(Replacement(record, record))
+        return again
 
     async def _replace(
         self, errand: Errand, replacements: Sequence[Replacement], pushed: Pushed, until: float
@@ -234,7 +243,7 @@ class Uploader:
             if batch.kind == "store":
                 write = functools.partial(self._store, errand, records[answer.url], answer)
             else:
-                write = functools.partial(self.ledger.forget, errand.product_id, answer.url)
+                write = functools.partial(self.ledger.forget, errand.product_id, records[answer.url])
             await _patiently(write)
         (sending.pushed.answers if batch.kind == "store" else sending.pushed.removed).extend(answers)
 

@@ -13,7 +13,7 @@ from ..services import make_profile
 from ..settings import Settings
 from ..throttle import HEADROOM
 from .output import Output, duration
-from .watch import Watched, watch
+from .watch import LAST, Watched, watch
 
 ADOPT_CHUNK = 2000
 
@@ -27,7 +27,7 @@ async def run_now(arguments: argparse.Namespace, settings: Settings, output: Out
     app = SyncApp(settings)
     async with app.open_async():
         watched: Watched = "drain" if arguments.drain or settings.drain else "run"
-        before = await app.database.value(f"last_{watched}_id", kind=kind)
+        before = await app.database.value(LAST[watched], kind=kind)
         wanted = {"drain": True} if arguments.drain else {}
         job_id = await app.configure_task(f"ximilar_{kind}").defer_async(**wanted)
         if arguments.wait:

@@ -19,6 +19,10 @@ LINE_SECONDS = 10.0
 
 Watched = Literal["run", "drain"]
 
+LAST: dict[Watched, str] = {"run": "last_run_id", "drain": "last_drain_id"}
+NEWEST: dict[Watched, str] = {"run": "newest_run", "drain": "newest_drain"}
+PROGRESS: dict[Watched, str] = {"run": "run_progress", "drain": "drain_progress"}
+
 
 async def watch(database: Database, watched: Watched, kind: Kind, after: int, output: Output) -> int:
     """Wait for the run (or drain) after number `after` to begin and end; returns 0 if it was a success, else 1."""
@@ -34,7 +38,7 @@ async def watch(database: Database, watched: Watched, kind: Kind, after: int, ou
 async def _begun(database: Database, watched: Watched, kind: Kind, after: int, output: Output) -> int:
     warn_at = time.monotonic() + deadlines.BEAT
     while True:
-        number: int | None = await database.value(f"newest_{watched}", kind=kind, after=after)
+        number: int | None = await database.value(NEWEST[watched], kind=kind, after=after)
         if number is not None:
             return number
         if time.monotonic() > warn_at and not output.as_json:
@@ -82,7 +86,7 @@ async def _with_lines(database: Database, watched: Watched, number: int, output:
 
 
 async def _look(database: Database, watched: Watched, number: int) -> Row:
-    row = await database.one(f"{watched}_progress", **{f"{watched}_id": number})
+    row = await database.one(PROGRESS[watched], **{f"{watched}_id": number})
     assert row is not None
     return row
 

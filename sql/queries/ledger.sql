@@ -19,35 +19,62 @@ ON CONFLICT (product_id, profile, collection_id, url_md5) DO UPDATE
        request_id = excluded.request_id, stored_at = clock_timestamp()
 
 -- name: forget_photo
--- Written right after a photo left the collection. With its last one a row is no longer `synced`: what is synced
--- and has no ledger was synced before there was one, and would never be sent.
+-- Written right after a photo left the collection, for whoever holds the same one (address and SKU). With its last
+-- photo a row is no longer `synced`: what is synced and has no ledger was synced before there was one, and would
+-- never be sent.
 WITH forgotten AS (
     DELETE FROM photos
-     WHERE product_id = %(product_id)s AND profile = %(profile)s AND collection_id = %(collection_id)s
-       AND url_md5 = md5(%(url)s)::uuid
+     WHERE profile = %(profile)s AND collection_id = %(collection_id)s AND url_md5 = md5(%(url)s)::uuid
+       AND (product_id = %(product_id)s OR sku IS NOT DISTINCT FROM %(sku)s::text)
+    RETURNING product_id, url_md5
 )
-UPDATE public.raw_products
+UPDATE public.raw_products p
    SET ximilar_status = 'pending', ximilar_synced_at = NULL, updated_at = now()
- WHERE id = %(product_id)s AND ximilar_status = 'synced'
+  FROM forgotten f
+ WHERE p.id = f.product_id AND p.ximilar_status = 'synced'
    AND NOT EXISTS (
-    SELECT FROM photos
-     WHERE product_id = %(product_id)s AND profile = %(profile)s AND collection_id = %(collection_id)s
-       AND url_md5 <> md5(%(url)s)::uuid)
+    SELECT FROM photos s
+     WHERE s.product_id = p.id AND s.profile = %(profile)s AND s.collection_id = %(collection_id)s AND s.url_md5 <> f.url_md5)
+
+-- name: share_photo
+-- A photo that was there already because another product holds the same one. Content that is equal is known to be
+-- right. Content that is not is left to the other product as long as that lists the photo: there is only one record,
+-- and two rows of one SKU must not replace each other's for ever.
+INSERT INTO photos (product_id, profile, collection_id, sku, url, remote_id, content_hash, request_id)
+SELECT %(product_id)s, other.profile, other.collection_id, other.sku, other.url, other.remote_id,
+       CASE WHEN other.content_hash = %(content_hash)s THEN other.content_hash END, other.request_id
+  FROM photos other
+  LEFT JOIN public.raw_products p ON p.id = other.product_id
+ WHERE other.url_md5 = md5(%(url)s)::uuid AND other.profile = %(profile)s AND other.collection_id = %(collection_id)s
+   AND other.sku = %(sku)s AND other.product_id <> %(product_id)s
+   AND (other.content_hash = %(content_hash)s
+        OR absence_v1(p.image_status, p.image_urls, p.ximilar_status, p.error_message) IS NULL
+           AND CASE WHEN jsonb_typeof(p.image_urls) = 'array' THEN p.image_urls ? other.url ELSE false END)
+ ORDER BY other.content_hash = %(content_hash)s DESC NULLS LAST
+ LIMIT 1
+ON CONFLICT DO NOTHING
 
 -- name: lock_sharing
 -- Two products that share a photo must not both leave its removal to the other.
 SELECT pg_advisory_xact_lock(hashtext('ximilar.sharing'))
 
 -- name: forget_shared
--- Takes a photo out of a product's ledger if another product holds the same one (address and SKU). The caller holds
--- the lock of lock_sharing.
-DELETE FROM photos mine
- WHERE mine.product_id = %(product_id)s AND mine.profile = %(profile)s AND mine.collection_id = %(collection_id)s
-   AND mine.url_md5 = md5(%(url)s)::uuid
-   AND EXISTS (
-    SELECT FROM photos other
-     WHERE other.url_md5 = mine.url_md5 AND other.profile = mine.profile AND other.collection_id = mine.collection_id
-       AND other.sku IS NOT DISTINCT FROM mine.sku AND other.product_id <> mine.product_id)
+-- Takes a photo out of a product's ledger if another product holds the same one (address and SKU), and tells that one
+-- the content if it did not know. The caller holds the lock of lock_sharing. Returns a row if there is another one.
+WITH mine AS (
+    DELETE FROM photos mine
+     WHERE mine.product_id = %(product_id)s AND mine.profile = %(profile)s AND mine.collection_id = %(collection_id)s
+       AND mine.url_md5 = md5(%(url)s)::uuid
+       AND EXISTS (
+        SELECT FROM photos other
+         WHERE other.url_md5 = mine.url_md5 AND other.profile = mine.profile AND other.collection_id = mine.collection_id
+           AND other.sku IS NOT DISTINCT FROM mine.sku AND other.product_id <> mine.product_id)
+    RETURNING *
+)
+UPDATE photos other SET content_hash = coalesce(other.content_hash, mine.content_hash)
+  FROM mine
+ WHERE other.url_md5 = mine.url_md5 AND other.profile = mine.profile AND other.collection_id = mine.collection_id
+   AND other.sku IS NOT DISTINCT FROM mine.sku AND other.product_id <> mine.product_id
 
 -- name: hand_over_photos
 -- Gives the photos of a product that is gone to rows that list them under the same SKU: after a TRUNCATE and a new
@@ -62,7 +89,8 @@ WITH heirs AS (
 ), handed_over AS (
     INSERT INTO photos (product_id, profile, collection_id, sku, url, remote_id, content_hash, request_id, stored_at)
     SELECT heir, profile, collection_id, sku, url, remote_id, content_hash, request_id, stored_at FROM heirs
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (product_id, profile, collection_id, url_md5) DO UPDATE
+       SET content_hash = coalesce(photos.content_hash, excluded.content_hash)
 )
 DELETE FROM photos p USING heirs
  WHERE p.product_id = heirs.product_id AND p.profile = heirs.profile AND p.collection_id = heirs.collection_id

@@ -61,11 +61,6 @@ UPDATE public.raw_products
    SET ximilar_status = 'pending', ximilar_synced_at = NULL, updated_at = now()
  WHERE id = %(product_id)s AND ximilar_status = 'synced'
 
--- name: absence_of
--- Why a row has no place in the collection, NULL: it has one; no row: it is gone.
-SELECT absence_v1(image_status, image_urls, ximilar_status, error_message) AS absence
-  FROM public.raw_products WHERE id = %(product_id)s
-
 -- name: confirmed_among
 -- Of these products, which are absent now, how many were found long enough ago to be removed.
 SELECT count(*) AS products FROM removals

@@ -78,11 +78,8 @@ def command(system: System, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 
 def idle(system: System) -> bool:
-    left = (
-        "SELECT count(*) FROM ximilar.procrastinate_jobs"
-        " WHERE queue_name = 'products' AND status IN ('todo', 'doing')"
-    )
-    return system.query(left) == [(0,)]
+    left = "SELECT count(*) FROM ximilar.procrastinate_jobs WHERE queue_name = 'products' AND status::text = ANY (%s)"
+    return system.query(left, ["todo", "doing"]) == [(0,)]
 
 
 @pytest.mark.timeout(240)

@@ -71,7 +71,7 @@ def test_status(catalogue: Catalogue, run: Run, ask: Ask) -> None:
     assert found["throttle"]["rate"] == 10
     assert {row["task"] for row in found["schedule"]} == {
         *("ximilar_sync", "ximilar_retry"),
-        *("rescue_stalled", "prune"),
+        *("rescue_stalled", "prune", "reconcile", "queue_touched"),
     }
     assert found["warnings"] == ["no worker is alive"]
     exit_code, text = run("status")

@@ -175,7 +175,7 @@ def test_every_tick_of_the_past_is_recorded(database: Database) -> None:
     assert ticks.keys() == CRON.keys()
     now = time.time()
     for task, cron in CRON.items():
-        if task != "rescue_stalled":  # each minute: the template may be older than that
+        if cron != "* * * * *":  # each minute: the template may be older than that
             assert ticks[task] == int(croniter(cron, now).get_prev(float))
 
 

@@ -160,8 +160,8 @@ class Harness:
 
     def state(self, product: int) -> str | None:
         """Its ximilar_status; None: the row is gone."""
-        state: str | None = self.value("SELECT ximilar_status FROM raw_products WHERE id = %s", [product])
-        return state
+        found: str | None = self.value("SELECT ximilar_status FROM raw_products WHERE id = %s", [product])
+        return found
 
     def rows(self, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         return self.owner.execute(query.encode(), parameters).fetchall()
@@ -184,12 +184,9 @@ class Harness:
 
     def time_passes(self, minutes: int = 11) -> None:
         """Let so much time pass for whatever waits."""
-        shift = f"interval '{minutes} min'"
-        self.owner.execute(
-            f"UPDATE removals SET found_at = found_at - {shift}, seen_at = seen_at - {shift}".encode()  # noqa: S608
-        )
-        self.owner.execute(f"UPDATE raw_products SET updated_at = updated_at - {shift}".encode())  # noqa: S608
-        self.owner.execute(f"UPDATE procrastinate_jobs SET scheduled_at = scheduled_at - {shift}".encode())  # noqa: S608
+        for moments in ("removals SET found_at = found_at", "raw_products SET updated_at = updated_at"):
+            self.owner.execute(f"UPDATE {moments} - interval '{minutes} min'".encode())
+        self.owner.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL WHERE queue_name = 'products'")
         self.calm()
 
     def touched(self) -> int:

@@ -158,8 +158,8 @@ class Catalogue(RuleBasedStateMachine):
             self.harness.do(job)
         if edited is not None:
             self.harness.owner.execute(
-                "UPDATE raw_products SET price = %s FROM procrastinate_jobs j"
-                " WHERE j.id = %s AND j.lock = 'product:' || raw_products.id",
+                "UPDATE raw_products p SET price = %s FROM procrastinate_jobs j"
+                " WHERE j.id = %s AND j.lock = 'product:' || p.id",
                 [edited, job],
             )
         self.harness.ximilar.script = []

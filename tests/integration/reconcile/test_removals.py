@@ -11,6 +11,8 @@ from psycopg.types.json import Jsonb
 from procrastinate_app import reconcile
 from tests.integration.reconcile.harness import Harness, urls
 
+COLUMNS = "external_id, brand, name, category, price, image_urls, image_status"
+
 
 def fill(harness: Harness, products: int, photos: int = 1) -> list[int]:
     """So many products, stored and synced, without a call."""
@@ -211,14 +213,10 @@ def test_truncate_and_copy_with_new_ids_sends_and_removes_nothing(
     """The old ids' photos are the new ids' photos: under their SKU there is only one record."""
     fill(harness, 5, photos=2)
     before = harness.ximilar.photos()
-    harness.owner.execute(
-        "CREATE TABLE public.dump AS"
-        " SELECT external_id, brand, name, category, price, image_urls, image_status FROM raw_products"
-    )
+    harness.owner.execute(f"CREATE TABLE public.dump AS SELECT {COLUMNS} FROM raw_products".encode())  # noqa: S608  names of ours
     harness.owner.execute("TRUNCATE raw_products")
     harness.owner.execute(
-        "INSERT INTO raw_products (external_id, brand, name, category, price, image_urls, image_status)"
-        " SELECT * FROM public.dump"
+        f"INSERT INTO raw_products ({COLUMNS}) SELECT * FROM public.dump".encode()  # noqa: S608  names of ours
     )
     if synced_first:
         harness.sync()
@@ -245,6 +243,25 @@ def test_what_two_rows_share_stays_until_the_last_of_them_is_gone(harness: Harne
     harness.owner.execute("DELETE FROM raw_products WHERE id = %s", [second])
     two_passes(harness)
 
+    assert harness.ximilar.photos() == harness.wanted()
+
+
+def test_two_rows_that_share_a_photo_do_not_replace_each_others_for_ever(harness: Harness) -> None:
+    first = harness.add("A", urls("A", 1), price="1.00")
+    second = harness.add("A", urls("A", 1), price="2.00")
+    harness.sync()
+    harness.ximilar.calls.clear()
+    for _ in range(2):
+        harness.reconcile()
+        harness.work()
+    assert harness.ximilar.calls == []
+
+    harness.owner.execute("DELETE FROM raw_products WHERE id = %s", [first])
+    two_passes(harness)
+    harness.reconcile()
+    harness.work()
+
+    assert harness.state(second) == "synced"
     assert harness.ximilar.photos() == harness.wanted()
 
 
