@@ -10,6 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+JOBS ?= 3
 PIP_OPTIONS := -qq --disable-pip-version-check --no-input
 CODE := $(wildcard procrastinate_app web ops tests)
 LOCK := CUSTOM_COMPILE_COMMAND='make lock' $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
@@ -56,8 +57,9 @@ up: venv ## keep the whole system running until Ctrl-C; its state survives in .l
 	@$(BIN)/python -m ops.local up $(if $(CATALOGUE),--catalogue '$(CATALOGUE)') $(if $(WITH),--with '$(WITH)') $(ARGS)
 
 .PHONY: test
-test: venv ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: venv ## run all tests; most of them wait for a rate limit, so several run at once, then those that measure
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not timing' $(ARGS)
+	@$(BIN)/python -m pytest -m timing $(ARGS)
 
 .PHONY: test-unit
 test-unit: venv ## run the tests that need neither database nor network

@@ -43,8 +43,8 @@ DECLARE
     t throttle;
     now_ timestamptz;
 BEGIN
-    -- A slot lost in a crash of the database is a slot not used: no need to wait for the disk ten times a second.
-    PERFORM set_config('synchronous_commit', 'off', true);
+    -- Committed for good, as any other statement: a crash of the database that forgot the last slots would hand them
+    -- out again.
     SELECT * INTO t FROM throttle FOR UPDATE;
     now_ := clock_timestamp();
     IF t.pause_cause IS NOT NULL AND greatest(t.paused_until, t.probing_until) > now_ THEN

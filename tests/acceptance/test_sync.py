@@ -191,6 +191,7 @@ def test_product_deferred_by_hand_gets_its_lock(system: System) -> None:
     assert system.query("SELECT count(*) FROM scraper_logs") == [(0,)]
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("delay", [0.2, 0.5])
 def test_limit_is_used_and_never_broken(system: System, workers: int, delay: float) -> None:
