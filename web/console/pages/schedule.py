@@ -15,6 +15,8 @@ MEANINGS = {
     "ximilar_retry": "Starts a run over the products that have been in error for over six hours.",
     "rescue_stalled": "Brings back the jobs of dead workers and ends the runs that are over.",
     "prune": "Forgets finished jobs, attempts and runs that are old enough.",
+    "reconcile": "Compares collection and catalogue; queues what changed, removes what is gone.",
+    "queue_touched": "Queues the products that the optional trigger has noted.",
 }
 
 
