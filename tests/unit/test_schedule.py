@@ -59,7 +59,7 @@ def app() -> App:
 
 def test_every_tick_has_its_task_and_every_task_its_name(app: App) -> None:
     ours = {name for name in app.tasks if not name.startswith(("builtin:", "procrastinate."))}
-    assert ours == {*CRON, "sync_product"}
+    assert ours == {*CRON, "sync_product", "remove_photos"}
     assert {task.task.name for task in app.periodic_registry.periodic_tasks.values()} == set(CRON)
 
 
@@ -72,6 +72,7 @@ def test_control_tasks_go_first_and_the_rescue_before_them(app: App) -> None:
     priorities = {name: app.tasks[name].priority for name in [*CRON, "sync_product"]}
     assert priorities == {
         **{"ximilar_sync": CONTROL_PRIORITY, "ximilar_retry": CONTROL_PRIORITY, "prune": CONTROL_PRIORITY},
+        **{"reconcile": CONTROL_PRIORITY, "queue_touched": CONTROL_PRIORITY},
         **{"rescue_stalled": RESCUE_PRIORITY, "sync_product": 0},
     }
 
