@@ -86,8 +86,7 @@ class Found:
 
 async def run_pass(database: Database, collection: Collection) -> Row:
     """Make one pass over the catalogue and return its row."""
-    current = await database.one("open_pass", kind="full", **collection.where)
-    assert current is not None
+    current = await _new(database, collection, "full")
     await _search(database, collection, current, until=None)
     return await _end(database, collection, current)
 
@@ -98,10 +97,7 @@ async def go_on(database: Database, collection: Collection, kind: Kind, *, until
     Returns None if it was not done when the monotonic clock reached `until`: the next call goes on with it. A
     `recheck` looks at the candidates for removal only.
     """
-    current = await database.one("unfinished_pass", kind=kind, **collection.where)
-    if current is None:
-        current = await database.one("open_pass", kind=kind, **collection.where)
-    assert current is not None
+    current = await _unfinished_or_new(database, collection, kind)
     if not await _search(database, collection, current, until=until):
         return None
     return await _end(database, collection, current)
@@ -112,20 +108,21 @@ async def apply_removals(database: Database, collection: Collection, most: int) 
 
     Returns the number now, and whether it was applied.
     """
-    current = await database.one("open_pass", kind="full", **collection.where)
-    assert current is not None
+    current = await _new(database, collection, "full")
     await _search(database, collection, current, until=None)
-    async with database.transaction() as tx:
-        await tx.run("no_statement_timeout")
-        await tx.run("lock_enqueueing")
-        confirmed = await _confirmed(tx, collection, current)
-        applied = confirmed <= most
-        if applied:
-            await _approve(tx, collection, current)
-        counts = {"removing": confirmed, "held": 0} if applied else {"removing": 0, "held": confirmed}
-        await tx.run("end_pass", pass_id=current["id"], **counts)
-    log.warning("removals_applied" if applied else "removals_held", products=confirmed, at_most=most)
-    return confirmed, applied
+    return await _approve_at_most(database, collection, current, most)
+
+
+async def go_on_applying(
+    database: Database, collection: Collection, most: int, *, until: float, cut_off: bool
+) -> tuple[int, bool] | None:
+    """As apply_removals, or None if it was not done at `until`: the next call, `cut_off`, goes on with it."""
+    # An unfinished pass of somebody else may have begun hours before the operator decided.
+    begin = _unfinished_or_new if cut_off else _new
+    current = await begin(database, collection, "full")
+    if not await _search(database, collection, current, until=until):
+        return None
+    return await _approve_at_most(database, collection, current, most)
 
 
 async def look(database: Database, collection: Collection) -> tuple[list[Found], int]:
@@ -152,6 +149,17 @@ async def scan(
     )
     changed = [row for row in rows if row["synced"] and row["absence"] in (None, "no_photos")]
     return Found(changed, [row for row in rows if row["absence"] is not None])
+
+
+async def _unfinished_or_new(database: Database, collection: Collection, kind: Kind) -> Row:
+    current = await database.one("unfinished_pass", kind=kind, **collection.where)
+    return await _new(database, collection, kind) if current is None else current
+
+
+async def _new(database: Database, collection: Collection, kind: Kind) -> Row:
+    opened = await database.one("open_pass", kind=kind, **collection.where)
+    assert opened is not None
+    return opened
 
 
 async def _search(database: Database, collection: Collection, current: Row, *, until: float | None) -> bool:
@@ -219,6 +227,22 @@ async def _remove_or_hold(tx: Session, collection: Collection, current: Row) -> 
     ended = await tx.one("end_pass", pass_id=current["id"], removing=0 if held else confirmed, held=held)
     assert ended is not None
     return ended
+
+
+async def _approve_at_most(
+    database: Database, collection: Collection, current: Row, most: int
+) -> tuple[int, bool]:
+    async with database.transaction() as tx:
+        await tx.run("no_statement_timeout")
+        await tx.run("lock_enqueueing")
+        confirmed = await _confirmed(tx, collection, current)
+        applied = confirmed <= most
+        if applied:
+            await _approve(tx, collection, current)
+        counts = {"removing": confirmed, "held": 0} if applied else {"removing": 0, "held": confirmed}
+        await tx.run("end_pass", pass_id=current["id"], **counts)
+    log.warning("removals_applied" if applied else "removals_held", products=confirmed, at_most=most)
+    return confirmed, applied
 
 
 async def _approve(tx: Session, collection: Collection, current: Row) -> None:

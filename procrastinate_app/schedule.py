@@ -12,6 +12,11 @@ QUEUES = (CONTROL_QUEUE, PRODUCT_QUEUE, "builtin")
 # A control task must not wait behind 100,000 products; the rescue must not wait behind a sync.
 CONTROL_PRIORITY = 100
 RESCUE_PRIORITY = 1000
+# What a person asks for does not wait behind a job of the same lock whose time has not come.
+BY_HAND_PRIORITY = 101
+
+# Their jobs have a lock, the task's name: two of them never run together.
+ONE_AT_A_TIME = frozenset({"reconcile", "queue_touched"})
 
 CRON: Mapping[str, str] = MappingProxyType(
     {

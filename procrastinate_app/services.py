@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from .database import Database
-from .plan import Policy
+from .plan import Policy, may_remove
 from .reconcile import Collection, Guard
 from .settings import Settings
 from .throttle import Throttle
@@ -47,9 +47,8 @@ def make_profile(settings: Settings) -> Profile:
 
 def make_policy(settings: Settings) -> Policy:
     """Return what the settings allow. Profile `recognition` carries metadata over by way of its remove call."""
-    by_default = settings.profile != "recognition"
-    remove = by_default if settings.remove is None else settings.remove
-    carry = by_default if settings.carry_metadata is None else settings.carry_metadata
+    remove = may_remove(settings.profile, settings.remove)
+    carry = settings.profile != "recognition" if settings.carry_metadata is None else settings.carry_metadata
     return Policy(remove, carry and (remove or settings.profile != "recognition"))
 
 

@@ -11,7 +11,14 @@ from . import drains, logs, pruning, removal, rescue, runs, sync, touched, traci
 from . import reconcile as comparison
 from .outcome import Ticket
 from .retry import ComesBack, PutBack
-from .schedule import CONTROL_PRIORITY, CONTROL_QUEUE, PRODUCT_QUEUE, RESCUE_PRIORITY, crons
+from .schedule import (
+    CONTROL_PRIORITY,
+    CONTROL_QUEUE,
+    ONE_AT_A_TIME,
+    PRODUCT_QUEUE,
+    RESCUE_PRIORITY,
+    crons,
+)
 from .services import CONTEXT_KEY, Services
 
 # A comparison that takes longer goes on in its next life: no control task may live for RESCUE_CONTROL seconds.
@@ -33,7 +40,7 @@ def register(app: App, *, reconcile_cron: str = "") -> None:
             name=task.__name__,
             queue=CONTROL_QUEUE,
             priority=RESCUE_PRIORITY if rescues else CONTROL_PRIORITY,
-            lock=task.__name__ if task in (reconcile, queue_touched) else None,
+            lock=task.__name__ if task.__name__ in ONE_AT_A_TIME else None,
             pass_context=True,
             # The next tick is the retry of a rescue.
             retry=False if rescues else comes_back,
@@ -84,14 +91,21 @@ async def remove_photos(context: JobContext, product_id: int) -> str:
     return await removal.remove_photos(_services(context), Ticket(product_id, job.id, job.attempts))
 
 
-async def reconcile(context: JobContext, timestamp: int | None = None, recheck: bool = False) -> None:
-    """Compare the catalogue with the ledger and queue what makes the collection true; `recheck` only removals."""
+async def reconcile(
+    context: JobContext, timestamp: int | None = None, recheck: bool = False, apply: int | None = None
+) -> None:
+    """Compare the catalogue with the ledger and queue what makes the collection true; `recheck` only removals.
+
+    With `apply` the held removals are queued, too, unless they are more than that many products by now.
+    """
     if await _lets_pass(context, timestamp):
         return
     services = _services(context)
     until = time.monotonic() + COMPARISON_SECONDS
     kind: comparison.Kind = "recheck" if recheck else "full"
-    if await comparison.go_on(services.database, services.collection, kind, until=until) is None:
+    if apply is not None:
+        await _apply(context, apply, until)
+    elif await comparison.go_on(services.database, services.collection, kind, until=until) is None:
         raise PutBack("unfinished")
 
 
@@ -119,6 +133,18 @@ async def prune(context: JobContext, timestamp: int | None = None) -> None:
         jobs_days=services.settings.keep_jobs_days,
         history_days=services.settings.keep_history_days,
     )
+
+
+async def _apply(context: JobContext, most: int, until: float) -> None:
+    services, cut_off = _services(context), context.job.attempts > 0
+    if not services.policy.remove:
+        log.error("removals_refused", at_most=most, reason="XIMILAR_REMOVE is off: nothing is removed")
+        return
+    applied = await comparison.go_on_applying(
+        services.database, services.collection, most, until=until, cut_off=cut_off
+    )
+    if applied is None:
+        raise PutBack("unfinished")
 
 
 async def _begin(context: JobContext, kind: runs.Kind, drain: bool | None) -> None:

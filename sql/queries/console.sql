@@ -247,10 +247,11 @@ SELECT j.status::text AS state, EXISTS (SELECT FROM procrastinate_jobs b
 SELECT procrastinate_cancel_job_v1(%(job_id)s, false, false) AS id
 
 -- name: run_task
--- A periodic task by hand, unless one waits already.
-INSERT INTO procrastinate_jobs (queue_name, task_name, priority)
-SELECT %(queue)s, %(task)s::text, %(priority)s
- WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo' AND task_name = %(task)s::text)
+-- A periodic task by hand, unless one waits already; one that only looks at candidates for removal does not count.
+INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock)
+SELECT %(queue)s, %(task)s::text, %(priority)s, %(lock)s::text
+ WHERE NOT EXISTS (SELECT FROM procrastinate_jobs
+                    WHERE status = 'todo' AND task_name = %(task)s::text AND NOT args ?| ARRAY['recheck', 'apply'])
 RETURNING id
 
 -- name: pause_task

@@ -149,6 +149,7 @@ def console(chromium: Chrome, database: Database, tmp_path: Path) -> Iterator[st
         "STAGING_DB_URL": database.url,
         "CONSOLE_USERS_FILE": str(users),
         "XIMILAR_ALLOW_PRIVATE_URLS": "on",
+        "XIMILAR_REMOVE": "on",
     }
     app = create_app(ConsoleSettings.from_env(environ))
     with make_server("127.0.0.1", 0, app, _Server, _QuietHandler) as server:
@@ -200,6 +201,7 @@ def outage(catalogue: Catalogue, photo_server: str) -> dict[str, int]:
         _write_attempt(catalogue, product.id, "error", "refused", 413)
     _write_attempt(catalogue, waits.id, "postponed", "rate_limited", 429, run)
     catalogue.owner.execute("SELECT pause_v1('rate_limited', 429, 'slow down', 300)")
+    _hold_removals(catalogue, 30)
     failed = catalogue.value(
         "INSERT INTO procrastinate_jobs (queue_name, task_name, status) VALUES ('control', 'prune', 'failed')"
         " RETURNING id"
@@ -213,6 +215,30 @@ def outage(catalogue: Catalogue, photo_server: str) -> dict[str, int]:
         "failed": failed,
         "wrong": wrong[0].id,
     }
+
+
+def _hold_removals(catalogue: Catalogue, products: int) -> None:
+    """Candidates of each state and reason, the confirmed ones held, with SKUs of some length."""
+    catalogue.owner.execute(
+        "INSERT INTO removals (product_id, profile, collection_id, reason, found_at, approved_at)"
+        " SELECT 900 + n, 'recognition', 'c', (ARRAY['gone', 'not_ready', 'no_photos'])[1 + n %% 3],"
+        " now() - interval '1 h', CASE WHEN n > %(products)s + 1 THEN now() END"
+        " FROM generate_series(1, %(products)s + 2) AS n",
+        {"products": products},
+    )
+    catalogue.owner.execute(
+        "UPDATE removals SET found_at = now() WHERE product_id = 900 + %s", [products + 1]
+    )
+    catalogue.owner.execute(
+        "INSERT INTO photos (product_id, profile, collection_id, sku, url)"
+        " SELECT product_id, profile, collection_id, repeat('SKU', 60) || product_id, 'https://photos.example.com/x'"
+        " FROM removals WHERE product_id % 7 = 0"
+    )
+    catalogue.owner.execute(
+        "INSERT INTO passes (kind, profile, collection_id, completed_at, held)"
+        " VALUES ('full', 'recognition', 'c', now(), %s)",
+        [products],
+    )
 
 
 def _write_attempt(

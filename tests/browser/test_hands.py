@@ -117,6 +117,21 @@ def test_the_schedule(operator: Browser, catalogue: Catalogue) -> None:
     assert catalogue.value("SELECT count(*) FROM schedule_pauses") == 0
 
 
+def test_held_removals_are_applied(operator: Browser, outage: dict[str, int], catalogue: Catalogue) -> None:
+    operator.go("/")
+    operator.click("30 removals are held")
+    operator.click("Apply 30")
+    operator.wait_for("Remove the photos of 30 products?")
+    operator.click("Leave it")
+    operator.click("Apply 30")
+    operator.click("Remove 30 products")
+    operator.wait_for("it looks again, and removes at most 30 products.")
+    operator.wait_for("waits for a worker")
+    assert catalogue.value("SELECT args FROM procrastinate_jobs WHERE task_name = 'reconcile'") == {
+        "apply": 30
+    }
+
+
 def test_the_rate_and_the_account(operator: Browser, catalogue: Catalogue) -> None:
     operator.go("/rate")
     field = operator.find("[name=rate]")

@@ -23,6 +23,8 @@ def paths(outage: dict[str, int]) -> list[str]:
         "/errors",
         "/jobs",
         f"/jobs/{outage['job']}",
+        "/removals",
+        "/removals/apply",
         "/schedule",
         "/rate",
         "/audit",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from procrastinate_app.schedule import CONTROL_PRIORITY, CONTROL_QUEUE, CRON
+from procrastinate_app.schedule import BY_HAND_PRIORITY, CONTROL_QUEUE, CRON, ONE_AT_A_TIME
 
 from .audit import Refused
 from .filters import ProductFilter
-from .staging import Staging
+from .staging import Row, Staging
 
 CHUNK = 2000
 CHUNK_SECONDS = 30.0
@@ -16,8 +18,13 @@ CHUNK_SECONDS = 30.0
 BULK_SECONDS = 25.0
 
 LEAST_RATE, MOST_RATE = 0.1, 100.0
-# Without its ticks the jobs of dead workers stay lost and runs stay open.
-NEVER_PAUSED = frozenset({"rescue_stalled"})
+# Without these ticks work is lost or piles up; why not, for people.
+NEVER_PAUSED: Mapping[str, str] = MappingProxyType(
+    {
+        "rescue_stalled": "it brings back the jobs of dead workers",
+        "queue_touched": "what the trigger notes would pile up",
+    }
+)
 
 
 def retry_products(staging: Staging, chosen: ProductFilter) -> str:
@@ -76,17 +83,41 @@ def run_task(staging: Staging, task: str) -> str:
     """Run a periodic task now."""
     _demand_task(task)
     with staging.writing() as session:
-        job_id = session.value("run_task", task=task, queue=CONTROL_QUEUE, priority=CONTROL_PRIORITY)
+        job_id = session.value(
+            "run_task",
+            task=task,
+            queue=CONTROL_QUEUE,
+            priority=BY_HAND_PRIORITY,
+            lock=task if task in ONE_AT_A_TIME else None,
+        )
     if job_id is None:
         raise Refused(f"a job of {task} is waiting already")
     return f"queued {task} as job {job_id}"
+
+
+def apply_removals(staging: Staging, most: int, *, may_remove: bool, debounce: int) -> str:
+    """Queue a job that looks again and removes what is confirmed then, if it is at most `most` products.
+
+    `debounce` is that of the guard, in seconds.
+    """
+    if not may_remove:
+        raise Refused("XIMILAR_REMOVE is off: nothing is removed")
+    with staging.writing(seconds=CHUNK_SECONDS) as session:
+        # Of two operators at once the second one sees the job of the first.
+        session.run("lock_enqueueing")
+        held = session.one("removals_held")
+        where = {"profile": held["profile"], "collection_id": held["collection_id"]} if held else None
+        confirmed = session.value("count_confirmed", debounce=debounce, **where) if where else 0
+        _demand_appliable(session.one("applying_job"), confirmed, most)
+        job_id = session.value("enqueue_apply", queue=CONTROL_QUEUE, priority=BY_HAND_PRIORITY, most=most)
+    return f"queued as job {job_id}: it looks again, and removes at most {_products(most)}"
 
 
 def pause_task(staging: Staging, task: str, who: str) -> str:
     """Let the ticks of a periodic task pass."""
     _demand_task(task)
     if task in NEVER_PAUSED:
-        raise Refused(f"{task} cannot be paused: it brings back the jobs of dead workers")
+        raise Refused(f"{task} cannot be paused: {NEVER_PAUSED[task]}")
     with staging.writing() as session:
         if not session.run("pause_task", task=task, who=who):
             raise Refused(f"{task} is paused already")
@@ -125,7 +156,20 @@ def resume_account(staging: Staging) -> str:
 
 
 def _queued(count: int) -> str:
-    return f"queued {count:,} product{'' if count == 1 else 's'}"
+    return f"queued {_products(count)}"
+
+
+def _products(count: int) -> str:
+    return f"{count:,} product{'' if count == 1 else 's'}"
+
+
+def _demand_appliable(job: Row | None, confirmed: int, most: int) -> None:
+    if job is not None:
+        raise Refused(f"job {job['id']} is to apply {job['most']:,} already")
+    if confirmed == 0:
+        raise Refused("nothing is to be removed")
+    if confirmed > most:
+        raise Refused(f"{_products(confirmed)} would be removed by now, more than {most:,}")
 
 
 def _demand_task(task: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from procrastinate_app.schedule import CRON
 
-from . import phrases, waiting
+from . import candidates, phrases, waiting
 from .ticks import previous_tick
 
 OLD_SECONDS = 3600.0
@@ -35,6 +35,7 @@ def alarms(
     schedule: list[Row] | None,
     last_run: Row | None,
     now: datetime.datetime,
+    removals: Row | None = None,
 ) -> list[Alarm]:
     """Return the alarms. A fact that is None could not be learnt and alarms nobody."""
     found = [
@@ -43,6 +44,7 @@ def alarms(
         *_queue(queue, stuck, throttle, now),
         *_schedule(schedule or [], now),
         *_last_run(last_run, now),
+        *_removals(removals, now),
     ]
     return sorted(found, key=lambda alarm: alarm.tone != "bad")
 
@@ -117,6 +119,12 @@ def _last_run(run: Row | None, now: datetime.datetime) -> list[Alarm]:
     said = f"Run {run['id']} ended {phrases.ago(run['completed_at'], now)} as {run['status']}"
     counts = f": {run['synced']:,} of {run['fetched']:,} synced, {run['errors']:,} in error."
     return [Alarm(said + counts, "bad" if run["status"] == "error" else "warn", f"/runs/{run['id']}")]
+
+
+def _removals(removals: Row | None, now: datetime.datetime) -> list[Alarm]:
+    if not removals or not removals["held"]:
+        return []
+    return [Alarm(f"{candidates.held_since(removals, now)} An operator has to look.", "warn", "/removals")]
 
 
 def _name(worker: Row) -> str:

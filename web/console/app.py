@@ -12,7 +12,7 @@ from procrastinate_app import logs
 
 from .desk import Desk, now
 from .doorway import Closed, Doorway
-from .pages import audits, errors, jobs, overview, products, rate, runs, schedule, signing
+from .pages import audits, errors, jobs, overview, products, rate, removals, runs, schedule, signing
 from .sessions import Failures, Sessions
 from .settings import ConsoleSettings
 from .staging import Staging
@@ -70,6 +70,7 @@ def _add_pages(app: ConsoleApp, desk: Desk) -> None:
     app.add_route("/errors", errors.ErrorsResource(desk))
     app.add_route("/jobs", jobs.JobsResource(desk))
     app.add_route(f"/jobs/{{job_id:{ID}}}", jobs.JobResource(desk))
+    app.add_route("/removals", removals.RemovalsResource(desk))
     app.add_route("/schedule", schedule.ScheduleResource(desk))
     app.add_route("/rate", rate.RateResource(desk))
     app.add_route("/audit", audits.AuditResource(desk))
@@ -82,6 +83,7 @@ def _add_actions(app: ConsoleApp, desk: Desk) -> None:
     app.add_route(f"/products/{{product_id:{ID}}}/retry", products.RetryOneResource(desk))
     for action in ("retry", "cancel"):
         app.add_route(f"/jobs/{{job_id:{ID}}}/{action}", jobs.JobActionResource(desk), suffix=action)
+    app.add_route("/removals/apply", removals.ApplyResource(desk))
     for action in ("run", "pause", "resume"):
         app.add_route(f"/schedule/{{task}}/{action}", schedule.ScheduleActionResource(desk), suffix=action)
     for action in ("pause", "resume"):

@@ -13,6 +13,7 @@ from .staging import MAX_ID
 
 TEXT_LIMIT = 200
 JOB_STATES = ("todo", "doing", "failed", "cancelled", "aborted", "succeeded")
+REMOVAL_STATES = ("found", "confirmed", "leaving")
 PRODUCT_STATES = ("pending", "synced", "error")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -81,6 +82,20 @@ class JobFilter:
     def query(self) -> str:
         """The filter as it stands in a URL."""
         return urlencode({name: value for name, value in asdict(self).items() if value is not None})
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalFilter:
+    """Which candidates for removal; None: any."""
+
+    state: str | None = None
+    reason: str | None = None
+
+    @classmethod
+    def read(cls, params: Mapping[str, Any]) -> Self:
+        """Read the parameters of a URL; a word that does not exist counts as none."""
+        state, reason = text(params, "state"), text(params, "reason")
+        return cls(state if state in REMOVAL_STATES else None, reason if reason in phrases.ABSENCES else None)
 
 
 def text(params: Mapping[str, Any], name: str) -> str | None:

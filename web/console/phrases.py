@@ -43,6 +43,18 @@ CAUSES = {
     "unfinished": "more photos than one job may send",
 }
 
+# Why a product has no place in the collection: `removals.reason`.
+ABSENCES = {
+    "gone": "its row is gone from the catalogue",
+    "not_ready": "its photos are not ready any more",
+    "no_photos": "its row lists no photo that can be used",
+}
+
+
+def absence(word: str) -> str:
+    """`gone` -> `its row is gone from the catalogue`"""
+    return ABSENCES.get(word, word.replace("_", " "))
+
 
 def cause(word: str | None) -> str:
     """`refused 400` -> `Ximilar refused the photo (400)`"""

@@ -12,9 +12,21 @@ import psycopg.conninfo
 from procrastinate_app import environment
 from procrastinate_app import settings as worker_settings
 from procrastinate_app.environment import Variable
+from procrastinate_app.plan import may_remove
+from procrastinate_app.reconcile import Guard
 
 # What the console shows or obeys of the worker's settings.
-SHARED = ("STAGING_DB_URL", "XIMILAR_RATE_LIMIT", "XIMILAR_ALLOW_PRIVATE_URLS", "LOG_LEVEL", "LOG_FORMAT")
+SHARED = (
+    *(
+        "STAGING_DB_URL",
+        "XIMILAR_RATE_LIMIT",
+        "XIMILAR_ALLOW_PRIVATE_URLS",
+        "XIMILAR_API_PROFILE",
+        "XIMILAR_REMOVE",
+    ),
+    *("REMOVAL_DEBOUNCE_SECONDS", "REMOVAL_MAX_PRODUCTS", "REMOVAL_MAX_PERCENT", "REMOVAL_FREE_PRODUCTS"),
+    *("LOG_LEVEL", "LOG_FORMAT"),
+)
 
 VARIABLES = (
     *(variable for variable in worker_settings.VARIABLES if variable.name in SHARED),
@@ -63,6 +75,12 @@ class ConsoleSettings:
     staging_db_url: str = field(repr=False)
     rate_limit: float
     allow_private_urls: bool
+    profile: str
+    remove: bool | None
+    removal_debounce_seconds: int
+    removal_max_products: int
+    removal_max_percent: float
+    removal_free_products: int
     log_level: str
     log_format: str
     host: str
@@ -78,6 +96,21 @@ class ConsoleSettings:
     def from_env(cls, environ: Mapping[str, str]) -> ConsoleSettings:
         """Build the settings. Raises SettingsError with a line for each variable that is missing or wrong."""
         return cls(**environment.read(environ, VARIABLES, worker_settings.DATABASE))
+
+    @property
+    def may_remove(self) -> bool:
+        """Whether the workers let photos leave the collection, if their settings are these."""
+        return may_remove(self.profile, self.remove)
+
+    @property
+    def guard(self) -> Guard:
+        """When removals wait for an operator."""
+        return Guard(
+            self.removal_debounce_seconds,
+            self.removal_max_products,
+            self.removal_max_percent,
+            self.removal_free_products,
+        )
 
     @property
     def bind(self) -> str:

@@ -38,6 +38,7 @@ class Templates:
             "percent": phrases.percent,
             "duration": phrases.duration,
             "cause": phrases.cause,
+            "absence": phrases.absence,
             "sentence": lambda text: text[:1].upper() + text[1:],
             "moment": phrases.moment,
             "pretty": pretty,

@@ -32,7 +32,8 @@ def job_waits(job: Row, throttle: Row, workers: int, cap: int, now: datetime.dat
     if job["state"] != "todo":
         return None
     if job["holder"] is not None:
-        text = f"It is behind job {job['holder']}, which holds the same product: two never run at once."
+        what = "product" if job["queue"] == "products" else "task"
+        text = f"It is behind job {job['holder']}, which holds the same {what}: two never run at once."
         return Reason(text, link=f"/jobs/{job['holder']}")
     if job["queue"] == "products" and throttle["paused"]:
         return Reason(f"The account is paused: {pause(throttle, now)}", "bad", "/rate")

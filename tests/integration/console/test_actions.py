@@ -106,7 +106,7 @@ def test_a_task_is_run_now(olga: Visitor, catalogue: Catalogue) -> None:
     assert (job["queue_name"], job["task_name"], job["priority"], job["args"]) == (
         "control",
         "ximilar_sync",
-        100,
+        101,
         {},
     )
 

@@ -20,12 +20,15 @@ PAGES = (
     "/rate",
     "/audit",
     "/products/retry?state=error",
+    "/removals",
+    "/removals/apply",
 )
 ACTIONS = (
     "/products/retry",
     "/products/1/retry",
     "/jobs/1/retry",
     "/jobs/1/cancel",
+    "/removals/apply",
     "/schedule/prune/run",
     "/schedule/prune/pause",
     "/schedule/prune/resume",

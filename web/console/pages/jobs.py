@@ -14,7 +14,7 @@ from .products import why_job_waits
 
 PAGE = 50
 CAP = 10_001
-TASKS = ("sync_product", *CRON)
+TASKS = ("sync_product", "remove_photos", *CRON)
 
 
 class JobsResource:

@@ -37,6 +37,7 @@ class OverviewResource:
         told = {
             name: facts[name] for name in ("throttle", "workers", "queue", "stuck", "schedule", "last_run")
         }
+        removals = facts["removals"] if self._desk.settings.may_remove else None
         self._desk.page(
             req,
             resp,
@@ -44,7 +45,7 @@ class OverviewResource:
             **{**facts, "runs": runs},
             products=products,
             cap=WAITING_CAP,
-            alarms=alarms(**told, now=at),
+            alarms=alarms(**told, removals=removals, now=at),
             day=None if facts["hours"] is None else charts.by_hour(facts["hours"], at),
             month=None if month is None else charts.by_day(month, at),
             next_ticks=next_ticks(facts["schedule"], at),
@@ -77,6 +78,7 @@ def _facts(session: Session, at: datetime.datetime) -> dict[str, Any]:
         "stuck": ask(session, lambda: session.value("stuck_jobs", seconds=deadlines.RESCUE_PRODUCT)),
         "schedule": ask(session, lambda: session.all("schedule_view")),
         "last_run": ask(session, lambda: session.one("last_run_view")),
+        "removals": ask(session, lambda: session.one("removals_held")),
         "runs": ask(session, lambda: session.all("open_run_views")),
         "pace": ask(session, lambda: session.one("recent_throughput")),
         "hours": ask(session, lambda: session.all("hours", since=since)),

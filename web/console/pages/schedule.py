@@ -15,8 +15,8 @@ MEANINGS = {
     "ximilar_retry": "Starts a run over the products that have been in error for over six hours.",
     "rescue_stalled": "Brings back the jobs of dead workers and ends the runs that are over.",
     "prune": "Forgets finished jobs, attempts and runs that are old enough.",
-    "reconcile": "Compares collection and catalogue; queues what changed, removes what is gone.",
-    "queue_touched": "Queues the products that the optional trigger has noted.",
+    "reconcile": "Compares the catalogue with what is stored, and queues repairs and removals.",
+    "queue_touched": "Queues the products that the optional trigger on raw_products has noted.",
 }
 
 
@@ -44,7 +44,7 @@ class ScheduleResource:
             }
             for task, expression in CRON.items()
         ]
-        self._desk.page(req, resp, "schedule.html", tasks=tasks)
+        self._desk.page(req, resp, "schedule.html", tasks=tasks, never_paused=actions.NEVER_PAUSED)
 
 
 class ScheduleActionResource:
