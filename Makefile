@@ -25,7 +25,7 @@ CALLED_BY_OTHERS := on_* do_* process_* strip_url_path_trailing_slash log_messag
 	child_exit _keepalive_handle _callback_parser fetch_job _get_standalone_connection get_retry_decision \
 	trust_env ConnectionCls pool_classes_by_scheme handlers pytest_* trace traceback \
 	pytestmark filter_case GunicornLogger http_parser _is_websocket_upgrade filters read_only binary_location \
-	use_24hour_time_format times_sent collect describe
+	use_24hour_time_format times_sent collect describe teardown
 # Hashes of packages, and an example of a request id.
 NO_SECRETS := requirements.*\.txt$$|openapi\.json$$
 space := $(subst ,, )
@@ -75,7 +75,7 @@ check: venv ## style, types, layers, dead and duplicate code, secrets
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_layers.py
-	$(BIN)/vulture $(CODE) --min-confidence 60 --ignore-decorators @pytest.fixture \
+	$(BIN)/vulture $(CODE) --min-confidence 60 --ignore-decorators '@pytest.fixture,@rule,@invariant,@precondition,@initialize' \
 		--ignore-names '$(subst $(space),$(comma),$(CALLED_BY_OTHERS))'
 	$(BIN)/jscpd --mode weak --min-tokens 80 --format python --exit-code 1 --no-tips --reporters console $(CODE)
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '$(NO_SECRETS)'
