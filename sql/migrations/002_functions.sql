@@ -12,13 +12,14 @@ RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT md5(ROW(content_hash, image_urls::text, image_status)::text)::uuid
 $$;
 
--- Turns products into jobs, in the order given, and returns how many; as members of a run where there is one.
+-- Turns products into jobs of `task`, in the order given, and returns how many; as members of a run where there is one.
 -- Whoever calls it has made sure that no job of these products is waiting.
-CREATE FUNCTION enqueue_v1(ids bigint[], run bigint, extra jsonb DEFAULT '{}')
+CREATE FUNCTION enqueue_v1(
+    ids bigint[], run bigint, extra jsonb DEFAULT '{}', task text DEFAULT 'sync_product', priority_ integer DEFAULT 0)
 RETURNS bigint LANGUAGE sql AS $$
     WITH deferred AS (
-        INSERT INTO procrastinate_jobs (queue_name, task_name, lock, args)
-        SELECT 'products', 'sync_product', 'product:' || id,
+        INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args)
+        SELECT 'products', task, priority_, 'product:' || id,
                jsonb_strip_nulls(jsonb_build_object('product_id', id, 'run_id', run)) || extra
           FROM unnest(ids) WITH ORDINALITY AS listed (id, place)
          ORDER BY place

@@ -65,27 +65,6 @@ CREATE TABLE touched (
     last_id  bigint
 );
 
--- As enqueue_v1, with the task and the priority; `extra` are arguments of the task. Returns the products queued.
-CREATE FUNCTION enqueue_v2(ids bigint[], run bigint, extra jsonb, task text, priority_ integer)
-RETURNS bigint LANGUAGE sql AS $$
-    WITH deferred AS (
-        INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args)
-        SELECT 'products', task, priority_, 'product:' || id,
-               jsonb_strip_nulls(jsonb_build_object('product_id', id, 'run_id', run)) || extra
-          FROM unnest(ids) WITH ORDINALITY AS listed (id, place)
-         ORDER BY place
-        RETURNING id, (args ->> 'product_id')::bigint AS product_id
-    ), members AS (
-        INSERT INTO run_products (run_id, product_id, job_id)
-        SELECT run, product_id, id FROM deferred WHERE run IS NOT NULL
-        ON CONFLICT (run_id, product_id) DO UPDATE SET job_id = excluded.job_id
-        RETURNING 1
-    ), counted AS (
-        UPDATE runs SET fetched = fetched + (SELECT count(*) FROM members) WHERE runs.id = run AND fetched = 0
-    )
-    SELECT count(*) FROM deferred
-$$;
-
 -- A repair's turn to ask for a slot: `wait` seconds from now, at least gap / share after the last one; NULL: that is
 -- more than `max_wait` seconds away. Only then it takes a slot among all others, so no slot is lost between turns.
 CREATE FUNCTION take_repair_turn_v1(

@@ -27,7 +27,7 @@ INSERT INTO runs (kind, drain_id) VALUES (%(kind)s, %(drain_id)s) RETURNING id
 
 -- name: enqueue_drain_sync
 -- As enqueue_pending, beyond the drain's cursor, and behind what retries and operators queue.
-SELECT enqueue_v2(ARRAY(
+SELECT enqueue_v1(ARRAY(
     SELECT p.id
       FROM public.raw_products p
      WHERE p.id > %(cursor)s AND p.ximilar_status = 'pending' AND p.image_status IN ('uploaded', 'collage_ready')
@@ -38,7 +38,7 @@ SELECT enqueue_v2(ARRAY(
 
 -- name: enqueue_drain_retry
 -- As enqueue_errors, beyond the drain's cursor: hopeless products with low ids do not starve the rest.
-SELECT enqueue_v2(ARRAY(
+SELECT enqueue_v1(ARRAY(
     SELECT p.id
       FROM public.raw_products p
      WHERE p.id > %(cursor)s AND p.ximilar_status = 'error' AND p.updated_at < now() - interval '6 hours'

@@ -47,7 +47,7 @@ SELECT c.id AS product_id, coalesce(e.synced, false) AS synced,
 -- name: enqueue_repairs
 -- Queues products outside a run, after everything else, unless a job of theirs is waiting already. The caller holds
 -- the lock of lock_enqueueing; so for the other enqueue_* here.
-SELECT enqueue_v2(ARRAY(
+SELECT enqueue_v1(ARRAY(
     SELECT found.product_id FROM unnest(%(ids)s::bigint[]) AS found (product_id)
      WHERE NOT EXISTS (SELECT FROM procrastinate_jobs j
                         WHERE j.lock = 'product:' || found.product_id AND j.status = 'todo' AND j.task_name = 'sync_product')

@@ -43,7 +43,7 @@ UPDATE removals SET approved_at = clock_timestamp()
 
 -- name: enqueue_removals
 -- Queues the removal of approved products that have none at work: also those whose job was lost.
-SELECT enqueue_v2(ARRAY(
+SELECT enqueue_v1(ARRAY(
     SELECT r.product_id FROM removals r
      WHERE r.profile = %(profile)s AND r.collection_id = %(collection_id)s AND r.approved_at IS NOT NULL
        AND NOT EXISTS (SELECT FROM procrastinate_jobs j

@@ -12,7 +12,7 @@ INSERT INTO touched (first_id, last_id) VALUES (%(first_id)s, %(last_id)s)
 -- name: enqueue_touched
 -- Queues the products in (after, last] (or those of them in `only`) that are to be sent, and those that were found
 -- changed, unless a job is waiting.
-SELECT enqueue_v2(ARRAY(
+SELECT enqueue_v1(ARRAY(
     SELECT p.id
       FROM public.raw_products p
      WHERE p.id > %(after)s AND p.id <= %(last)s AND (%(only)s::bigint[] IS NULL OR p.id = ANY (%(only)s::bigint[]))
