@@ -13,8 +13,8 @@ from .reconcile import Collection, Guard
 from .settings import Settings
 from .throttle import Throttle
 from .upload import Uploader
+from .ximilar import profiles
 from .ximilar.profile import Profile
-from .ximilar.recognition import Recognition
 from .ximilar.requests_transport import RequestsTransport
 
 CONTEXT_KEY = "services"
@@ -42,7 +42,7 @@ class Services:
 
 def make_profile(settings: Settings) -> Profile:
     """Return the way of speaking to Ximilar that the settings name."""
-    return Recognition(settings.collection_id, settings.task_id)
+    return profiles.make(settings)
 
 
 def make_policy(settings: Settings) -> Policy:

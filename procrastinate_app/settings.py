@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from . import environment
 from .environment import Variable
+from .ximilar import fashion, profiles
 
 DATABASE = frozenset({"STAGING_DB_URL"})
 WORKER = DATABASE | {"XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID"}
@@ -34,9 +35,23 @@ XIMILAR_VARIABLES = (
     Variable(
         "XIMILAR_API_PROFILE",
         "profile",
-        "how to speak to Ximilar; `recognition`, as the old servers did",
+        "how to speak to Ximilar: `recognition`, as the old servers did, or `fashion`, as Ximilar documents it",
         "recognition",
-        environment.one_of("recognition"),
+        environment.one_of(*profiles.NAMES),
+    ),
+    Variable(
+        "XIMILAR_COLLECTION_PATH",
+        "collection_path",
+        "profile `fashion`: where the collection's calls are",
+        fashion.COLLECTION_PATH,
+        environment.url_path,
+    ),
+    Variable(
+        "XIMILAR_SEARCH_METHOD",
+        "search_method",
+        "profile `fashion`: the collection's search call, `visualKNN`, `visual_search` or `visualTagsKNN`",
+        fashion.SEARCH_METHOD,
+        environment.one_of(*fashion.SEARCH_METHODS),
     ),
     Variable(
         "XIMILAR_TASK_ID",
@@ -220,6 +235,8 @@ class Settings:
     collection_id: str
     api_url: str
     profile: str
+    collection_path: str
+    search_method: str
     task_id: str
     allow_private_urls: bool
     rate_limit: float

@@ -8,8 +8,8 @@ from typing import Any
 
 import falcon.asgi
 
+from procrastinate_app.ximilar import profiles
 from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
-from procrastinate_app.ximilar.recognition import Recognition
 
 from . import failures
 from .access_log import AccessLog
@@ -84,7 +84,7 @@ def _access_log(settings: GatewaySettings, metrics: Metrics) -> AccessLog:
 def _add_calls(app: falcon.asgi.App[Any, Any], upstream: Upstream, settings: GatewaySettings) -> None:
     photos = Photos(
         upstream,
-        Recognition(settings.collection_id, settings.task_id),
+        profiles.make(settings),
         allow_private=settings.allow_private_urls,
         searchable=bool(settings.collection_id),
     )

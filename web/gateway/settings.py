@@ -116,6 +116,8 @@ class GatewaySettings:
     collection_id: str
     api_url: str
     profile: str
+    collection_path: str
+    search_method: str
     task_id: str
     allow_private_urls: bool
     tokens_file: str
