@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from . import envelope
 from .answers import Candidate, Item, Record, Stored, Tags, one_per_sku
@@ -27,6 +27,8 @@ class Recognition:
     task_id: str = ""
     name: str = "recognition"
     batch: int = 1
+    keyed: ClassVar[None] = None
+    remove_is_proven: ClassVar[bool] = False
 
     def store(self, records: Sequence[Record]) -> Call[list[Stored]]:
         """Store one photo (`collectImage`)."""
