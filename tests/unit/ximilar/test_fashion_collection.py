@@ -177,7 +177,10 @@ def test_what_is_nobodys_fault_blames_no_photo(
 
 
 def test_a_full_collection_in_the_middle_of_a_request_is_no_photos_fault() -> None:
-    content = {"answer_records": listed("p1-a", "p1-b"), "skipped_records": [skipped("p1-c", 412)]}
+    content: dict[str, Any] = {
+        "answer_records": listed("p1-a", "p1-b"),
+        "skipped_records": [skipped("p1-c", 412)],
+    }
     with pytest.raises(errors.CollectionFull):
         inserted(answer(211, **content))
 
