@@ -38,8 +38,8 @@ def routes(state: State) -> dict[str, ApiResource]:
 def collect_image(state: State, call: Call, asked: Asked) -> Document:
     """Download, describe and store one photo; what is stored already is refused before it is downloaded."""
     url, sku_id, metadata = _product_photo(state, asked)
-    capacity, photo_id = state.settings.capacity, _photo_id(sku_id, url)
-    refusal = state.collection.refusal(photo_id, capacity=capacity)
+    capacity, record_id = state.settings.capacity, photo_id(sku_id, url)
+    refusal = state.collection.refusal(record_id, capacity=capacity)
     if refusal is not None:
         return envelope(refusal, REFUSALS[refusal], call)
     try:
@@ -47,7 +47,7 @@ def collect_image(state: State, call: Call, asked: Asked) -> Document:
     except pictures.PictureError as error:
         return envelope(400, str(error), call)
     state.credits.charge("collectImage", CREDITS["collectImage"])
-    code = state.collection.add(Photo(photo_id, url, metadata, describe(image)), capacity=capacity)
+    code = state.collection.add(Photo(record_id, url, metadata, describe(image)), capacity=capacity)
     call.applied = code == STORED
     return envelope(code, REFUSALS.get(code, "OK"), call)
 
@@ -55,7 +55,7 @@ def collect_image(state: State, call: Call, asked: Asked) -> Document:
 def collect_remove(state: State, call: Call, asked: Asked) -> Document:
     """Remove one photo by its address and SKU."""
     url, sku_id, _ = _product_photo(state, asked)
-    code = state.collection.remove(_photo_id(sku_id, url))
+    code = state.collection.remove(photo_id(sku_id, url))
     call.applied = code == REMOVED
     return envelope(code, "OK" if call.applied else "records not found", call)
 
@@ -97,6 +97,11 @@ def visual_search(state: State, call: Call, asked: Asked) -> Document:
     return envelope(200, "OK", call, answer_records=answers, answer_count=len(answers))
 
 
+def photo_id(sku_id: str, url: str) -> str:
+    """The same for the same photo in every run, so that runs can be compared."""
+    return hashlib.sha256(f"{sku_id}\n{url}".encode()).hexdigest()[:32]
+
+
 def _product_photo(state: State, asked: Asked) -> tuple[str, str, Document]:
     """Address, SKU and metadata of a collect call. Raises falcon.HTTPError."""
     _require_collection(state, asked.document)
@@ -107,11 +112,6 @@ def _product_photo(state: State, asked: Asked) -> tuple[str, str, Document]:
     if not isinstance(metadata, dict) or not isinstance(sku_id, str) or not sku_id:
         raise falcon.HTTPBadRequest(description="metadata.sku_id: This field is required.")
     return url, sku_id, metadata
-
-
-def _photo_id(sku_id: str, url: str) -> str:
-    """The same for the same photo in every run, so that runs can be compared."""
-    return hashlib.sha256(f"{sku_id}\n{url}".encode()).hexdigest()[:32]
 
 
 def _require_collection(state: State, document: Document) -> None:
