@@ -37,11 +37,6 @@ class Policy:
 ADD_ONLY = Policy()
 
 
-def may_remove(profile: str, remove: bool | None) -> bool:
-    """Whether XIMILAR_REMOVE lets photos leave the collection; None is auto: not where the call is untried."""
-    return profile != "recognition" if remove is None else remove
-
-
 @dataclass(frozen=True, slots=True)
 class Replacement:
     """A photo that is taken out as it was stored, and stored again as it is now."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from .database import Database
-from .plan import Policy, may_remove
+from .plan import Policy
 from .reconcile import Collection, Guard
 from .settings import Settings
 from .throttle import Throttle
@@ -46,10 +46,11 @@ def make_profile(settings: Settings) -> Profile:
 
 
 def make_policy(settings: Settings) -> Policy:
-    """Return what the settings allow. Profile `recognition` carries metadata over by way of its remove call."""
-    remove = may_remove(settings.profile, settings.remove)
-    carry = settings.profile != "recognition" if settings.carry_metadata is None else settings.carry_metadata
-    return Policy(remove, carry and (remove or settings.profile != "recognition"))
+    """Return what the settings allow. Where records cannot be updated, carrying over needs the remove call."""
+    profile = make_profile(settings)
+    remove = profiles.may_remove(profile.name, settings.remove)
+    carry = profile.remove_is_proven if settings.carry_metadata is None else settings.carry_metadata
+    return Policy(remove, carry and (remove or profile.keyed is not None))
 
 
 def make_collection(settings: Settings) -> Collection:

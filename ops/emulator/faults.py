@@ -20,6 +20,7 @@ class Match:
     path: str | None = None
     """The whole path; "/" is the base URL, which nothing else names."""
     sku_id: str | None = None
+    """Of any record of the call."""
     url_contains: str | None = None
     """Part of the address of any image of the call."""
 
@@ -27,7 +28,7 @@ class Match:
         """Whether `call` is meant."""
         return (
             (call.path == (self.path.rstrip("/") or "/") if self.path is not None else call.api)
-            and self.sku_id in (None, call.sku_id)
+            and (self.sku_id is None or self.sku_id in call.sku_ids)
             and (self.url_contains is None or any(self.url_contains in url for url in call.urls))
         )
 

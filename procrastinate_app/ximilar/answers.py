@@ -12,7 +12,10 @@ from .errors import XimilarError
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One photo to store: its address and its product (`sku_id`, brand, name, category, price, currency)."""
+    """One photo to store: its address and its product (`sku_id`, brand, name, category, price, currency).
+
+    `remote_id` is its id in the collection, where the profile has `keyed` records.
+    """
 
     url: str
     metadata: Mapping[str, str]
@@ -21,10 +24,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of one record: stored now, `already` there, or refused with a reason (`fault`)."""
+    """What became of one record: done now, or refused with a reason (`fault`).
+
+    `already`: there was nothing left to do, it was stored (or removed) before. `missing`: it was to be changed,
+    and the collection does not have it.
+    """
 
     url: str
     already: bool = False
+    missing: bool = False
     fault: XimilarError | None = None
     code: int | None = None
     request_id: str | None = None
@@ -41,6 +49,23 @@ class Photo:
     def as_record(self) -> dict[str, str]:
         """Return it in the vendor's words, which are the same in both profiles."""
         return {"_base64": base64.b64encode(self.jpeg).decode()} if self.jpeg else {"_url": self.url}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One record as the collection has it: `metadata` with the names of a Record's, all values as text."""
+
+    remote_id: str
+    url: str | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a collection's listing; `more` says that another page follows."""
+
+    records: list[Held]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)

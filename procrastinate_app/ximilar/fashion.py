@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from . import fashion_collection, fashion_vision
 from .answers import Candidate, Item, Photo, Record, Stored, Tags
 from .calls import Call
+from .fashion_collection import FashionRecords
 
 COLLECTION_PATH = "/similarity/fashion-new/v2"
 SEARCH_METHOD = "visualKNN"
@@ -26,8 +28,14 @@ class Fashion:
     collection_path: str = COLLECTION_PATH
     search_method: str = SEARCH_METHOD
     name: str = "fashion"
-    batch: int = 10
-    gives_crops: bool = False
+    batch: int = fashion_collection.MOST_RECORDS
+    remove_is_proven: ClassVar[bool] = True
+    gives_crops: ClassVar[bool] = False
+
+    @property
+    def keyed(self) -> FashionRecords:
+        """Its records have ids of ours."""
+        return FashionRecords(self.collection_path, self.collection_id)
 
     def store(self, records: Sequence[Record]) -> Call[list[Stored]]:
         """Store up to 10 photos (`insert`)."""

@@ -5,15 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from .answers import Candidate, Item, Photo, Record, Stored, Tags
+from .answers import Candidate, Item, Page, Photo, Record, Stored, Tags
 from .calls import Call
+
+
+class Keyed(Protocol):
+    """What can be done where each record has an id of ours (`Record.remote_id`).
+
+    There, storing a record whose id exists changes nothing and says `already`.
+    """
+
+    def update(self, records: Sequence[Record]) -> Call[list[Stored]]:
+        """Replace the metadata of at most `batch` records; the photos stay as they are."""
+        ...
+
+    def page(self, number: int) -> Call[Page]:
+        """List the collection, part by part from 1."""
+        ...
 
 
 class Profile(Protocol):
     """The calls this project makes, in one way of speaking to Ximilar.
 
     Every call may raise the errors of `errors` when it is read. `store` and `remove` take at most `batch`
-    records and answer for each of them by its URL; a refused record is a `Stored` with a fault, no exception.
+    records and answer for each of them; a refused record is a `Stored` with a fault, no exception. `keyed` is None
+    where a record is known by its address and SKU alone. `remove_is_proven` is whether anybody has tried `remove`, `gives_crops`
+    whether an item that `detect` finds has the address of its crop.
 
     `tag` takes at most `batch` photos too, and gives the calls to make at once. Each answers for every photo, in
     their order: what it knows of it, or None where the photo is refused. The first call says what a garment is
@@ -33,8 +50,13 @@ class Profile(Protocol):
     def batch(self) -> int: ...
 
     @property
-    def gives_crops(self) -> bool:
-        """Whether `detect` gives the addresses of crops."""
+    def keyed(self) -> Keyed | None: ...
+
+    @property
+    def remove_is_proven(self) -> bool: ...
+
+    @property
+    def gives_crops(self) -> bool: ...
 
     def store(self, records: Sequence[Record]) -> Call[list[Stored]]: ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from . import envelope, fields
 from .answers import Candidate, Item, Photo, Record, Stored, Tags, one_per_sku
@@ -27,7 +27,9 @@ class Recognition:
     task_id: str = ""
     name: str = "recognition"
     batch: int = 1
-    gives_crops: bool = True
+    keyed: ClassVar[None] = None
+    remove_is_proven: ClassVar[bool] = False
+    gives_crops: ClassVar[bool] = True
 
     def store(self, records: Sequence[Record]) -> Call[list[Stored]]:
         """Store one photo (`collectImage`)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 
 from procrastinate_app import environment
 from procrastinate_app.environment import Variable
-from procrastinate_app.settings import LOG_VARIABLES, XIMILAR_VARIABLES
+from procrastinate_app.variables import LOG_VARIABLES, XIMILAR_VARIABLES
 
 MIN_KEY_LENGTH = 32
 

@@ -17,6 +17,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from ops.emulator.collection import ABSENT, DUPLICATE, REMOVED, STORED, Collection, Photo
+from ops.emulator.recognition import photo_id
 from procrastinate_app import reconcile, removal, runs, sync, touched
 from procrastinate_app.database import Database, open_database
 from procrastinate_app.outcome import Ticket
@@ -72,7 +73,8 @@ class Ximilar:
 
     def photos(self) -> dict[tuple[str, str], Row]:
         """{(SKU, address): metadata} of all that is stored."""
-        return {(photo.sku_id, photo.url): photo.metadata for photo in self.collection.photos()}
+        stored = self.collection.photos()
+        return {(str(photo.sku_id), str(photo.url)): dict(photo.metadata) for photo in stored}
 
     def _apply(self, call: Call[Any]) -> int:
         body = call.request.body
@@ -81,11 +83,12 @@ class Ximilar:
         if not sku or (call.name == "store" and url in self.refused):
             return 400
         if call.name == "remove":
-            return REMOVED if self.collection.remove(sku, url) == REMOVED else ABSENT
-        refusal = self.collection.refusal(sku, url, capacity=0)
+            return REMOVED if self.collection.remove(photo_id(sku, url)) == REMOVED else ABSENT
+        refusal = self.collection.refusal(photo_id(sku, url), capacity=0)
         if refusal is not None:
             return DUPLICATE
-        self.collection.add(Photo(sku, url, dict(body["metadata"]), None), capacity=0)  # type: ignore[arg-type]
+        photo = Photo(photo_id(sku, url), url, dict(body["metadata"]), None)  # type: ignore[arg-type]
+        self.collection.add(photo, capacity=0)
         return STORED
 
 
