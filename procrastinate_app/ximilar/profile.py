@@ -29,8 +29,9 @@ class Profile(Protocol):
 
     Every call may raise the errors of `errors` when it is read. `store` and `remove` take at most `batch`
     records and answer for each of them; a refused record is a `Stored` with a fault, no exception. `keyed` is None
-    where a record is known by its address and SKU alone. `remove_is_proven` is whether anybody has tried `remove`, `gives_crops`
-    whether an item that `detect` finds has the address of its crop.
+    where a record is known by its address and SKU alone. `remove_is_proven` is whether anybody has tried `remove`.
+
+    `gives_crops` is whether an item that `detect` finds comes with the address of its crop.
 
     `tag` takes at most `batch` photos too, and gives the calls to make at once. Each answers for every photo, in
     their order: what it knows of it, or None where the photo is refused. The first call says what a garment is

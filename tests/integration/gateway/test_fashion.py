@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,6 @@ class Shop:
     def calls(self, ending: str) -> int:
         """How many calls the emulator has had to paths that end so."""
         return sum(call["path"].endswith(ending) for call in self.emulator.calls())
-
-
 
 
 @pytest.fixture

@@ -34,7 +34,10 @@ class Clock:
         (PROFILE.detect(URL), [Item(URL, [1, 2.5, 3, 4], "Jacket", 0.9), Item(None, [], None, None)]),
         (TAG, [Tags("coat", "khaki")]),
         (COLORS, [Tags(color_hex="#BDB76B"), Tags()]),
-        (PROFILE.search(Photo(URL), 3), [Candidate("A", 0.5, ["u"], {"price": "1", "more": {"a": [1, None]}})]),
+        (
+            PROFILE.search(Photo(URL), 3),
+            [Candidate("A", 0.5, ["u"], {"price": "1", "more": {"a": [1, None]}})],
+        ),
         (PROFILE.search(Photo(URL), 3), []),
     ],
 )
@@ -50,7 +53,11 @@ def test_what_another_program_kept_is_refused() -> None:
 
 def test_keys_differ_by_call_body_and_api() -> None:
     calls: list[Call[Any]] = [PROFILE.detect(URL), TAG]
-    calls += [PROFILE.search(Photo(URL), 1), PROFILE.search(Photo(URL), 2), Recognition("other").search(Photo(URL), 1)]
+    calls += [
+        PROFILE.search(Photo(URL), 1),
+        PROFILE.search(Photo(URL), 2),
+        Recognition("other").search(Photo(URL), 1),
+    ]
     keys = {cache.key_of(call, api) for call in calls for api in ("https://a", "https://b")}
     assert len(keys) == 10
     searches = [Fashion(collection).search(Photo(URL), 1) for collection in ("c", "other")]

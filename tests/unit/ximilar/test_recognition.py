@@ -136,4 +136,7 @@ def test_search_has_one_candidate_a_sku_best_first() -> None:
 
 def test_search_reads_a_sku_from_metadata_or_a_number_and_drops_what_has_none() -> None:
     rows = [{"metadata": {"sku_id": "A"}}, {"sku_id": 17}, {"score": 1}, None]
-    assert [found.sku_id for found in PROFILE.search(Photo(URL), 3).read(ok(answer_records=rows))] == ["A", "17"]
+    assert [found.sku_id for found in PROFILE.search(Photo(URL), 3).read(ok(answer_records=rows))] == [
+        "A",
+        "17",
+    ]
