@@ -21,7 +21,9 @@ OF_THE_GATEWAY = tuple(
     f"{WORKER}.{name}" for name in ("ximilar", "variables", "environment", "logs", "tracing")
 )
 # Pure: neither the database nor Ximilar is called here.
-PURE = {f"{WORKER}.{name}" for name in ("product", "plan", "deadlines", "schedule")}
+PURE = {
+    f"{WORKER}.{name}" for name in ("product", "plan", "keyed_plan", "record_ids", "deadlines", "schedule")
+}
 # Where a driver, a queue or an HTTP library may be named.
 MAY_IMPORT = {
     "psycopg": {
@@ -30,7 +32,7 @@ MAY_IMPORT = {
         "migrations",
         "retry",
         "presence",
-        "upload",
+        "sending",
         "supervisor",
         "cli",
         "metrics",
