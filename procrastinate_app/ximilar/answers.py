@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,18 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Photo:
+    """A picture to look at: its address, or the bytes of a JPEG."""
+
+    url: str = ""
+    jpeg: bytes = field(default=b"", repr=False)
+
+    def as_record(self) -> dict[str, str]:
+        """Return it in the vendor's words, which are the same in both profiles."""
+        return {"_base64": base64.b64encode(self.jpeg).decode()} if self.jpeg else {"_url": self.url}
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """One record as the collection has it: `metadata` with the names of a Record's, all values as text."""
 
@@ -57,12 +70,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One garment found on a photo: `bbox` is [x1, y1, x2, y2] in pixels, `confidence` 0..1."""
+    """One garment found on a photo: `bbox` is [x1, y1, x2, y2] in pixels, `confidence` 0..1.
+
+    `size` is the width and height that Ximilar took the photo to have, where it said so: the box is of that
+    picture.
+    """
 
     crop_url: str | None
     bbox: list[int | float]
     category: str | None
     confidence: float | None
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +92,16 @@ class Tags:
     color_hex: str | None = None
     material: str | None = None
     pattern: str | None = None
+
+    def filled_in(self, more: Tags) -> Tags:
+        """Return these tags, with those of `more` where they are None."""
+        return Tags(
+            self.type or more.type,
+            self.color or more.color,
+            self.color_hex or more.color_hex,
+            self.material or more.material,
+            self.pattern or more.pattern,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from . import fashion_collection, fashion_vision
-from .answers import Candidate, Item, Record, Stored, Tags
+from .answers import Candidate, Item, Photo, Record, Stored, Tags
 from .calls import Call
 from .fashion_collection import FashionRecords
 
@@ -30,6 +30,7 @@ class Fashion:
     name: str = "fashion"
     batch: int = fashion_collection.MOST_RECORDS
     remove_is_proven: ClassVar[bool] = True
+    gives_crops: ClassVar[bool] = False
 
     @property
     def keyed(self) -> FashionRecords:
@@ -48,11 +49,11 @@ class Fashion:
         """Find the garments on a photo."""
         return fashion_vision.detect(url)
 
-    def tag(self, url: str) -> Call[Tags]:
-        """Name type, colour, material and pattern of the garment on a photo."""
-        return fashion_vision.tag(url)
+    def tag(self, photos: Sequence[Photo]) -> Sequence[Call[list[Tags | None]]]:
+        """Name type, colour, material and pattern of the garments on up to 10 photos; their hex apart."""
+        return fashion_vision.tag(photos)
 
-    def search(self, url: str, top_k: int) -> Call[list[Candidate]]:
-        """Find products of the collection that look like this photo."""
+    def search(self, photo: Photo, top_k: int, category: str | None = None) -> Call[list[Candidate]]:
+        """Find up to `top_k` products of the collection that look like this photo."""
         path = f"{self.collection_path}/{self.search_method}"
-        return fashion_vision.search(path, self.collection_id, url, top_k)
+        return fashion_vision.search(path, self.collection_id, photo, top_k, category)
