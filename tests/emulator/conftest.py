@@ -24,6 +24,7 @@ TOKEN = "test-token"
 COLLECTION = "test-collection"
 START_SECONDS = 20
 API = "/recognition/v2/"
+SIMILARITY = "/similarity/fashion-new/v2/"
 
 
 Answer = tuple[int, Any, dict[str, str]]
@@ -42,6 +43,18 @@ class Api:
         """POST one API call."""
         headers = {} if token is None else {"Authorization": f"Token {token}"}
         return self._send("POST", API + name, body, headers)
+
+    def fashion(
+        self, path: str, *, token: str = TOKEN, collection: str | None = COLLECTION, **body: Any
+    ) -> Answer:
+        """POST one call of profile `fashion`; `path` without a slash is a method of the collection."""
+        headers = {"Authorization": f"Token {token}"}
+        headers |= {} if collection is None else {"collection-id": collection}
+        return self._send("POST", path if path.startswith("/") else SIMILARITY + path, body, headers)
+
+    def get(self, path: str, token: str = TOKEN) -> Answer:
+        """GET one call."""
+        return self._send("GET", path, None, {"Authorization": f"Token {token}"})
 
     def collect(self, url: str, sku_id: str = "SKU-1", **metadata: Any) -> Answer:
         """collectImage."""
