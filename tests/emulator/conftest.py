@@ -18,6 +18,7 @@ import urllib3
 from ops.emulator import pictures
 from ops.emulator.app import create_app
 from ops.emulator.settings import Settings
+from tests.emulator.drawing import as_bytes, garment
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "test-token"
@@ -25,6 +26,7 @@ COLLECTION = "test-collection"
 START_SECONDS = 20
 API = "/recognition/v2/"
 SIMILARITY = "/similarity/fashion-new/v2/"
+RED, NAVY, BAD = "http://photos.test/red.png", "http://photos.test/navy.png", "http://photos.test/bad.png"
 
 
 Answer = tuple[int, Any, dict[str, str]]
@@ -92,6 +94,12 @@ def photos(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
     monkeypatch.setattr(pictures.Downloader, "fetch", fetch)
     return files
+
+
+@pytest.fixture
+def shop(photos: dict[str, bytes]) -> None:
+    """Two photos and a file that is none."""
+    photos.update({RED: as_bytes(garment("red")), NAVY: as_bytes(garment("navy")), BAD: b"<html>"})
 
 
 @pytest.fixture

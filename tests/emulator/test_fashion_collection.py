@@ -7,18 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.conftest import Answer, Api
+from tests.emulator.conftest import BAD, NAVY, RED, Answer, Api
 from tests.emulator.drawing import as_bytes, garment
 
-RED, NAVY, BAD = "http://photos.test/red.png", "http://photos.test/navy.png", "http://photos.test/bad.png"
 METHODS = ("insert", "get", "update", "delete", "deleteByFilter", "allRecords", "random", "ping", "visualKNN")
+pytestmark = pytest.mark.usefixtures("shop")
 SEARCHES = ("visualKNN", "visual_search", "visualTagsKNN")
-
-
-@pytest.fixture(autouse=True)
-def shop(photos: dict[str, bytes]) -> None:
-    """Two photos and a file that is none."""
-    photos.update({RED: as_bytes(garment("red")), NAVY: as_bytes(garment("navy")), BAD: b"<html>"})
 
 
 def code(answer: Answer) -> int:
