@@ -9,6 +9,7 @@ from ..ximilar.questions import RECOGNITION_METHODS, SEARCH_METHODS, SERVICES, T
 from .run import Outcome
 from .steps import FARTHEST, METADATA
 
+DUPLICATE = 411
 UNKNOWN = "not found out"
 
 
@@ -30,7 +31,7 @@ class Findings:
     @property
     def profile(self) -> str | None:
         """The profile that works: the documented one if it does, else the other if its paths are there."""
-        if self._worked("insert") and self.search_method is not None:
+        if self._inserted() and self.search_method is not None:
             return "fashion"
         return "recognition" if len(self._recognition_paths()) == len(RECOGNITION_METHODS) else None
 
@@ -67,6 +68,11 @@ class Findings:
     def _worked(self, name: str) -> bool:
         said = self._said(name)
         return said is not None and said.succeeded
+
+    def _inserted(self) -> bool:
+        """Whether the record was stored; where the answer was lost, that its duplicate is refused tells it."""
+        again = self._said("duplicate")
+        return self._worked("insert") or (again is not None and again.code == DUPLICATE)
 
     def _shown(self, name: str) -> str:
         said, outcome = self._said(name), self.outcomes.get(name)
