@@ -49,12 +49,12 @@ $(STAMP): requirements.txt ops/requirements-dev.txt setup.cfg pyproject.toml
 	@touch $@
 
 .PHONY: demo
-demo: venv ## run the whole system once on this machine and judge the result; CATALOGUE=file.json for other products
-	@$(BIN)/python -m ops.local demo $(if $(CATALOGUE),--catalogue '$(CATALOGUE)') $(ARGS)
+demo: venv ## run the whole system once on this machine and judge the result; PROFILE=fashion, CATALOGUE=file.json
+	@$(BIN)/python -m ops.local demo $(if $(PROFILE),--profile '$(PROFILE)') $(if $(CATALOGUE),--catalogue '$(CATALOGUE)') $(ARGS)
 
 .PHONY: up
-up: venv ## keep the whole system running until Ctrl-C; its state survives in .local; WITH=prometheus shows metrics
-	@$(BIN)/python -m ops.local up $(if $(CATALOGUE),--catalogue '$(CATALOGUE)') $(if $(WITH),--with '$(WITH)') $(ARGS)
+up: venv ## keep the whole system running until Ctrl-C; its state survives in .local; PROFILE=fashion, WITH=prometheus
+	@$(BIN)/python -m ops.local up $(if $(PROFILE),--profile '$(PROFILE)') $(if $(CATALOGUE),--catalogue '$(CATALOGUE)') $(if $(WITH),--with '$(WITH)') $(ARGS)
 
 .PHONY: test
 test: venv ## run all tests; most of them wait for a rate limit, so several run at once, then those that measure
@@ -89,6 +89,7 @@ format: venv ## put the code into its standard form
 lock: venv ## pin the requirements of setup.cfg anew; UPGRADE=1 takes the newest versions
 	$(LOCK) --extra redis --output-file requirements.txt setup.cfg
 	$(LOCK) --extra dev --constraint requirements.txt --output-file ops/requirements-dev.txt setup.cfg
+	$(LOCK) --output-file tests/emulator/vendor/requirements.txt tests/emulator/vendor/requirements.in
 
 .PHONY: clean
 clean: ## stop the local system and delete its state and all caches

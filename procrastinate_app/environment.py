@@ -6,6 +6,7 @@ A fault names the variable and the reason, never the value: it may be a secret.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,14 +123,22 @@ def cron(text: str) -> str:
 
 
 def one_of(*words: str) -> Callable[[str], str]:
-    """A parser of one of a few words."""
+    """A parser of one of a few words, in whatever case."""
+    spelled = {word.lower(): word for word in words}
 
     def parse(text: str) -> str:
-        if text.lower() not in words:
+        if text.lower() not in spelled:
             raise ValueError(f"must be one of {', '.join(words)}")
-        return text.lower()
+        return spelled[text.lower()]
 
     return parse
+
+
+def url_path(text: str) -> str:
+    """Parse a path of a URL, without its closing slash."""
+    if not re.fullmatch(r"/[\w./~-]*", text, re.ASCII):
+        raise ValueError("must be the path of a URL, like /similarity/fashion-new/v2")
+    return text.rstrip("/")
 
 
 def http_url(text: str) -> str:

@@ -1,5 +1,7 @@
-"""The ledger: which photos a collection holds for which product. Every line is written right after the answer it
-comes from, in a statement of its own, so that a crash forgets nothing."""
+"""The ledger where records have no ids: which photos a collection holds for which product.
+
+Every line is written right after the answer it comes from, in a statement of its own, so that a crash forgets nothing.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,7 @@ class Ledger:
     async def entries(self, product_id: int) -> dict[str, LedgerEntry]:
         """Return {address: entry} of a product's photos."""
         rows = await self._database.all("photos_of", product_id=product_id, **self._where)
-        return {
-            row["url"]: LedgerEntry(row["url"], row["content_hash"], row["stored_at"], row["sku"])
-            for row in rows
-        }
+        return {row["url"]: LedgerEntry.of(row) for row in rows}
 
     async def store(self, product_id: int, record: Record, answer: Stored, content_hash: UUID) -> None:
         """Write that the collection holds a photo, with this content unless it was there `already`."""

@@ -25,9 +25,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What a job did before its verdict: photos stored and seconds taken."""
+    """What a job did before its verdict: photos stored, photos whose metadata was updated, and seconds taken."""
 
     photos_sent: int = 0
+    photos_updated: int = 0
     seconds: float = 0.0
 
 
@@ -86,7 +87,7 @@ async def _write_row(
         await tx.run("lock_enqueueing")
         await tx.run("enqueue_again", product_id=product.id, run_id=ticket.run_id)
         return Verdict("moved", "moved", "the row was edited while its job ran; queued again")
-    as_it_was = product.ximilar_status == "synced" and not effort.photos_sent
+    as_it_was = product.ximilar_status == "synced" and not (effort.photos_sent or effort.photos_updated)
     if verdict.outcome == "synced" and not as_it_was:
         await tx.run("mark_synced", product_id=product.id)
     elif verdict.outcome == "error":

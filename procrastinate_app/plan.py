@@ -4,30 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from .product import Product, photos
 from .ximilar.answers import Record, Stored
 
 REASON_LIMIT = 500
+# Equals the hash of no content: what was sent last may or may not have arrived.
+UNSURE = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A photo the collection holds, stored under `sku`. `content_hash` is None where it is not known to be ours."""
+    """A photo the collection holds, stored under `sku`. `content_hash` is None where it is not known to be ours.
+
+    `remote_id` is the record's, where records have ids of ours.
+    """
 
     url: str
     content_hash: UUID | None
     stored_at: float
     sku: str | None = None
+    remote_id: str | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> LedgerEntry:
+        """Return the entry that a row of the ledger is."""
+        return cls(**{name: row[name] for name in ("url", "content_hash", "stored_at", "sku", "remote_id")})
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A record that the collection may hold and the ledger does not; `stored`: it did once."""
+
+    remote_id: str
+    stored: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What may be done beside adding photos: take photos out, and carry changed metadata over.
 
-    Where the API cannot update a record, carrying over is a removal and a new insertion: it needs both.
+    Where the API cannot update a record, carrying over is a removal and a new insertion: `carry` implies both there.
     """
 
     remove: bool = False
@@ -35,11 +54,6 @@ class Policy:
 
 
 ADD_ONLY = Policy()
-
-
-def may_remove(profile: str, remove: bool | None) -> bool:
-    """Whether XIMILAR_REMOVE lets photos leave the collection; None is auto: not where the call is untried."""
-    return profile != "recognition" if remove is None else remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +74,23 @@ class Would:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do, in this order: store `records`, carry out `replacements` one at a time, take `removals` out.
+    """What to do, in this order: store `records`, carry out `replacements` one at a time, update, take `removals` out.
 
     So that a product of several photos is never without one. `refused` are addresses with the reason, `listed`
-    photos in all, `keeps` says that a listed photo is stored already and stays as it is, `certain` that a new
-    photo which proves to be there already is replaced, since its content may be anybody's.
+    photos in all, `keeps` says that a listed photo is stored already and stays, `certain` that a new photo which
+    proves to be there already is replaced (or updated), since its content may be anybody's.
+    `strays` go out with the removals, whatever the policy is: they are no photos of the product's any more.
     """
 
     records: list[Record] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     listed: int = 0
     replacements: list[Replacement] = field(default_factory=list)
+    updates: list[Record] = field(default_factory=list)
     removals: list[Record] = field(default_factory=list)
     keeps: bool = False
     certain: bool = False
+    strays: Sequence[Stray] = ()
     would: Would = field(default_factory=Would)
 
 
@@ -122,14 +139,14 @@ def plan(
         ],
         removals=gone if policy.remove else [],
         keeps=bool(sorted_urls["keep"] or sorted_urls["would"]),
-        certain=policy.remove and policy.carry,
+        certain=policy.carry,
         would=Would(carry=len(sorted_urls["would"]), remove=0 if policy.remove else len(gone)),
     )
 
 
 def outgoing(entry: LedgerEntry) -> Record:
     """What to ask Ximilar to remove: the photo as the ledger knows it."""
-    return Record(entry.url, {} if entry.sku is None else {"sku_id": entry.sku})
+    return Record(entry.url, {} if entry.sku is None else {"sku_id": entry.sku}, entry.remote_id)
 
 
 def judge(plan: Plan, answers: Sequence[Stored]) -> Verdict:
@@ -162,15 +179,15 @@ def _fate(product: Product, stored: LedgerEntry | None, sent_before: float | Non
     if stored is None:
         return "send"
     resent = sent_before is not None and stored.stored_at < sent_before
-    if not resent and not _differs(product, stored):
+    if not resent and not differs(product, stored):
         return "keep"
-    if policy.remove and policy.carry:
+    if policy.carry:
         return "replace"
     # Without leave to replace, a row that is to be synced is sent as the old servers did.
     return "send" if resent or product.ximilar_status != "synced" else "would"
 
 
-def _differs(product: Product, stored: LedgerEntry) -> bool:
+def differs(product: Product, stored: LedgerEntry) -> bool:
     if stored.content_hash is None:
         return product.ximilar_status != "synced"
     return stored.content_hash != product.content_hash

@@ -79,7 +79,7 @@ class Found:
             "changed": len(self.changed),
             "absent": len(self.absent),
             **totals,
-            "would_carry": 0 if policy.remove and policy.carry else totals["stale"],
+            "would_carry": 0 if policy.carry else totals["stale"],
             "would_remove": 0 if policy.remove else totals["gone"] + len(self.absent),
         }
 
@@ -269,7 +269,7 @@ async def _stored(tx: Session, collection: Collection) -> int:
 def _may_be_repaired(row: Row, policy: Policy) -> bool:
     if row["missing"] or row["absence"] is not None:
         return True
-    return bool((row["stale"] and policy.remove and policy.carry) or (row["gone"] and policy.remove))
+    return bool((row["stale"] and policy.carry) or (row["gone"] and policy.remove))
 
 
 def _log_end(ended: Row) -> None:

@@ -10,11 +10,11 @@ import time
 
 from . import logs, outcome
 from .outcome import Effort, Ticket
-from .plan import Verdict, outgoing
+from .plan import Verdict
 from .product import Product, photos
 from .retry import PutBack, put_off_seconds
+from .sending import Errand, Pushed
 from .services import Services
-from .upload import Errand, Pushed
 from .ximilar.errors import SystemFault
 
 log = logs.get(__name__)
@@ -31,12 +31,7 @@ async def remove_photos(services: Services, ticket: Ticket) -> str:
             services, ticket, Verdict("kept", "kept", "it has a place in the collection"), Effort()
         )
     await services.database.run("unsync_product", product_id=ticket.product_id)
-    ledger = services.uploader.ledger
-    handed_over = await ledger.hand_over(ticket.product_id)
-    entries = await ledger.entries(ticket.product_id)
-    pushed = await services.uploader.take_out(
-        Errand(ticket.product_id, repair=True), [outgoing(entry) for entry in entries.values()]
-    )
+    pushed = await services.uploader.empty(Errand(ticket.product_id, repair=True))
     effort = Effort(seconds=time.monotonic() - begun)
     if not pushed.complete:
         await _put_off(services, ticket, pushed, effort)
@@ -46,7 +41,7 @@ async def remove_photos(services: Services, ticket: Ticket) -> str:
         product_id=ticket.product_id,
         job_id=ticket.job_id,
         photos=len(pushed.removed),
-        left_to_others=pushed.forgotten + handed_over,
+        left_to_others=pushed.forgotten,
         reason=verdict.message,
     )
     return await _finish(services, ticket, verdict, effort)

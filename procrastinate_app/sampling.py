@@ -12,6 +12,7 @@ from .database import Database
 from .services import make_profile
 from .settings import Settings
 from .throttle import NoSlot, Throttle
+from .ximilar.answers import Photo
 from .ximilar.errors import SystemFault, XimilarError
 from .ximilar.profile import Profile
 from .ximilar.requests_transport import RequestsTransport
@@ -62,7 +63,7 @@ async def _place(
     slot = await throttle.slot(SLOT_SECONDS, repair=True)
     try:
         # Several photos of one product may come before those of the next one.
-        found = await asyncio.to_thread(transport.send, profile.search(row["url"], TOP * 5))
+        found = await asyncio.to_thread(transport.send, profile.search(Photo(row["url"]), TOP * 5))
     except SystemFault as fault:
         await throttle.failed(slot, fault)
         raise

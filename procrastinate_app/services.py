@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from .database import Database
-from .plan import Policy, may_remove
+from .keyed_upload import KeyedUploader
+from .plan import Policy
 from .reconcile import Collection, Guard
+from .sending import Sender
 from .settings import Settings
 from .throttle import Throttle
 from .upload import Uploader
+from .ximilar import profiles
 from .ximilar.profile import Profile
-from .ximilar.recognition import Recognition
 from .ximilar.requests_transport import RequestsTransport
 
 CONTEXT_KEY = "services"
@@ -26,7 +28,7 @@ class Services:
 
     settings: Settings
     database: Database
-    uploader: Uploader
+    uploader: Uploader | KeyedUploader
     worker_id: uuid.UUID
 
     @property
@@ -42,14 +44,22 @@ class Services:
 
 def make_profile(settings: Settings) -> Profile:
     """Return the way of speaking to Ximilar that the settings name."""
-    return Recognition(settings.collection_id, settings.task_id)
+    return profiles.make(settings)
+
+
+def make_uploader(profile: Profile, sender: Sender, database: Database) -> Uploader | KeyedUploader:
+    """Return the one that fits what the profile can do."""
+    if profile.keyed is None:
+        return Uploader(profile, sender, database)
+    return KeyedUploader(profile, profile.keyed, sender, database)
 
 
 def make_policy(settings: Settings) -> Policy:
-    """Return what the settings allow. Profile `recognition` carries metadata over by way of its remove call."""
-    remove = may_remove(settings.profile, settings.remove)
-    carry = settings.profile != "recognition" if settings.carry_metadata is None else settings.carry_metadata
-    return Policy(remove, carry and (remove or settings.profile != "recognition"))
+    """Return what the settings allow. Where records cannot be updated, carrying over needs the remove call."""
+    profile = make_profile(settings)
+    remove = profiles.may_remove(profile.name, settings.remove)
+    carry = profile.remove_is_proven if settings.carry_metadata is None else settings.carry_metadata
+    return Policy(remove, carry and (remove or profile.keyed is not None))
 
 
 def make_collection(settings: Settings) -> Collection:
@@ -70,7 +80,8 @@ async def open_services(
     """Open the pool of connections to Ximilar; close it when its last call has been written down."""
     with RequestsTransport(settings.api_url, settings.token, connections=concurrency) as transport:
         throttle = Throttle(database, settings.rate_limit, repair_share=settings.repair_share)
-        uploader = Uploader(make_profile(settings), transport, throttle, database, concurrency=concurrency)
+        sender = Sender(transport, throttle, concurrency=concurrency)
+        uploader = make_uploader(make_profile(settings), sender, database)
         try:
             yield Services(settings, database, uploader, worker_id)
         finally:

@@ -12,63 +12,10 @@ from urllib.parse import unquote
 
 from . import environment
 from .environment import Variable
+from .variables import LOG_VARIABLES, XIMILAR_VARIABLES
 
 DATABASE = frozenset({"STAGING_DB_URL"})
 WORKER = DATABASE | {"XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID"}
-
-XIMILAR_VARIABLES = (
-    Variable("XIMILAR_API_TOKEN", "token", "Ximilar's API token", parse=environment.printable, secret=True),
-    Variable(
-        "XIMILAR_COLLECTION_ID",
-        "collection_id",
-        "the visual-search collection; needed for the sync and /search",
-        parse=environment.printable,
-    ),
-    Variable(
-        "XIMILAR_API_URL",
-        "api_url",
-        "base URL of Ximilar's API",
-        "https://api.ximilar.com",
-        environment.http_url,
-    ),
-    Variable(
-        "XIMILAR_API_PROFILE",
-        "profile",
-        "how to speak to Ximilar; `recognition`, as the old servers did",
-        "recognition",
-        environment.one_of("recognition"),
-    ),
-    Variable(
-        "XIMILAR_TASK_ID",
-        "task_id",
-        "classification task; empty: Ximilar's default",
-        parse=environment.printable,
-    ),
-    Variable(
-        "XIMILAR_ALLOW_PRIVATE_URLS",
-        "allow_private_urls",
-        "development only: image URLs may name local addresses",
-        "off",
-        environment.switch,
-    ),
-)
-
-LOG_VARIABLES = (
-    Variable(
-        "LOG_LEVEL",
-        "log_level",
-        "debug, info, warning or error",
-        "info",
-        environment.one_of("debug", "info", "warning", "error"),
-    ),
-    Variable(
-        "LOG_FORMAT",
-        "log_format",
-        "json, text, or auto: text on a terminal, json elsewhere",
-        "auto",
-        environment.one_of("auto", "json", "text"),
-    ),
-)
 
 METRICS_VARIABLES = (
     Variable(
@@ -91,6 +38,13 @@ METRICS_VARIABLES = (
         "collection_capacity",
         "photos the collection may hold, for the alert that it is almost full; 0: not known",
         "0",
+        environment.whole(0, 10**9),
+    ),
+    Variable(
+        "XIMILAR_CREDITS_WARN",
+        "credits_warn",
+        "fewer credits than this are warned of, where the profile can ask for them; 0: never",
+        "10000",
         environment.whole(0, 10**9),
     ),
 )
@@ -220,6 +174,8 @@ class Settings:
     collection_id: str
     api_url: str
     profile: str
+    collection_path: str
+    search_method: str
     task_id: str
     allow_private_urls: bool
     rate_limit: float
@@ -241,6 +197,7 @@ class Settings:
     metrics_port: int
     metrics_cache_seconds: float
     collection_capacity: int
+    credits_warn: int
     log_level: str
     log_format: str
 

@@ -7,11 +7,11 @@ import time
 
 from . import drains, logs, outcome, runs
 from .outcome import Effort, Ticket
-from .plan import Plan, Verdict, judge, plan
+from .plan import Plan, Verdict, judge
 from .product import Product
 from .retry import PutBack, is_database_fault, put_off_seconds
+from .sending import Errand, Pushed
 from .services import Services
-from .upload import Errand, Pushed
 from .ximilar.errors import SystemFault, Unavailable
 
 BUSY_SECONDS = 10.0
@@ -47,21 +47,27 @@ async def _bring(services: Services, ticket: Ticket, sent_before: float | None, 
     product = await _load(services, ticket.product_id)
     if product is None or not product.ready:
         return await _finish(services, ticket, product, _nothing_to_do(product), Effort())
-    planned = plan(
+    planned = await services.uploader.plan(
         product,
-        await services.uploader.ledger.entries(product.id),
         sent_before=sent_before,
         allow_private=services.settings.allow_private_urls,
         policy=services.policy,
     )
     _log_forbidden(ticket, product, planned)
     pushed = await services.uploader.push(Errand(product.id, product.content_hash, repair), planned)
-    effort = Effort(sum(answer.fault is None for answer in pushed.answers), time.monotonic() - begun)
+    effort = _effort(pushed, time.monotonic() - begun)
     if not pushed.complete:
         verdict = await _put_off(services, ticket, product, pushed, effort)
     else:
-        verdict = judge(planned, [*pushed.answers, *pushed.removed])
+        verdict = judge(planned, [*pushed.answers, *pushed.updated, *pushed.removed])
     return await _finish(services, ticket, product, verdict, effort)
+
+
+def _effort(pushed: Pushed, seconds: float) -> Effort:
+    sent, updated = (
+        sum(answer.fault is None for answer in answers) for answers in (pushed.answers, pushed.updated)
+    )
+    return Effort(sent, updated, seconds)
 
 
 async def _load(services: Services, product_id: int) -> Product | None:
@@ -127,7 +133,13 @@ def _log_outcome(
         "job_id": ticket.job_id,
     }
     if written == "synced":
-        log.info("product_synced", **facts, photos=effort.photos_sent, seconds=round(effort.seconds, 3))
+        log.info(
+            "product_synced",
+            **facts,
+            photos=effort.photos_sent,
+            updated=effort.photos_updated,
+            seconds=round(effort.seconds, 3),
+        )
     elif written == "error":
         log.warning(
             "product_error", **facts, reason=verdict.message, code=verdict.code, request_id=verdict.request_id

@@ -6,61 +6,101 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import falcon
 
+from ops.emulator.collection import product_of
 from ops.emulator.exchange import Exchange
 from ops.emulator.requestlog import CALL, Call, fingerprint
 from ops.emulator.state import State
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 Document = dict[str, Any]
-Operation = Callable[[State, Call, str, Document], Document]
-"""State, the call, the server's origin ("http://host:port") and the request's body; returns the answer's.
+COLLECTION_HEADER = "collection-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request says: its body, the server's origin ("http://host:port"), collection and query string."""
+
+    document: Document
+    origin: str
+    collection: str | None
+    """Of the header `collection-id`."""
+    params: Mapping[str, Any]
+
+
+Operation = Callable[[State, Call, Asked], Document]
+"""State, the call and what it asks; returns the answer's body.
 
 Raises falcon.HTTPError when the request as a whole is refused.
 """
 
 
-class ApiResource:
-    """POST of one operation."""
+class _Resource:
+    """One operation behind the token and the rate limit."""
 
     def __init__(self, state: State, operation: Operation) -> None:
         self._state = state
         self._operation = operation
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def _serve(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer as Ximilar would. Token before rate, rate before anything that costs."""
         call: Call = req.env[CALL]
         self._authenticate(req, call)
         self._limit(call)
         document, refusal = _read(req)
         _note(call, document)
+        asked = Asked(document, req.prefix, req.get_header(COLLECTION_HEADER), req.params)
 
         def effect() -> Document:
             if refusal is not None:
                 raise refusal
-            return self._operation(self._state, call, req.prefix, document)
+            return self._operation(self._state, call, asked)
 
         Exchange(self._state, req, resp, effect=effect).run(latency=self._state.settings.delay)
 
     def _authenticate(self, req: falcon.Request, call: Call) -> None:
-        """Raises falcon.HTTPUnauthorized, worded as Django REST framework does."""
+        """Raises falcon.HTTPError, worded as Django REST framework does."""
         scheme, _, token = (req.get_header("Authorization") or "").partition(" ")
         if scheme != "Token" or not token:
-            raise falcon.HTTPUnauthorized(description="Authentication credentials were not provided.")
+            self._refuse("Authentication credentials were not provided.")
         call.token = fingerprint(token)
         if not hmac.compare_digest(token.encode(), self._state.settings.token.encode()):
-            raise falcon.HTTPUnauthorized(description="Invalid token.")
+            self._refuse("Invalid token.")
         call.api = True
+
+    def _refuse(self, description: str) -> NoReturn:
+        raise falcon.HTTPError(self._state.settings.token_status, description=description)
 
     def _limit(self, call: Call) -> None:
         """Raises falcon.HTTPTooManyRequests with Retry-After."""
         retry_after = self._state.limiter.admit(call.arrived_monotonic, self._state.settings.rate)
         if retry_after is not None:
             raise falcon.HTTPTooManyRequests(description="Request was throttled.", retry_after=retry_after)
+
+
+class ApiResource(_Resource):
+    """POST of one operation."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Authenticate, count, carry out."""
+        self._serve(req, resp)
+
+
+class ReadResource(_Resource):
+    """GET of one operation."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Authenticate, count, carry out."""
+        self._serve(req, resp)
+
+
+class PingResource(ApiResource, ReadResource):
+    """GET or POST of one operation."""
 
 
 def envelope(code: int, text: str, call: Call, **content: Any) -> Document:
@@ -76,7 +116,7 @@ def _read(req: falcon.Request) -> tuple[Document, falcon.HTTPError | None]:
     if len(raw) > MAX_BODY_BYTES:
         return {}, falcon.HTTPContentTooLarge(description="Request body is too large.")
     try:
-        document = json.loads(raw, parse_constant=_refuse_constant)
+        document = json.loads(raw, parse_constant=_refuse_constant) if raw else {}
     except (ValueError, RecursionError):
         return {}, falcon.HTTPBadRequest(description="JSON parse error.")
     if not isinstance(document, dict):
@@ -90,11 +130,17 @@ def _refuse_constant(name: str) -> float:
 
 
 def _note(call: Call, document: Document) -> None:
-    """Put into the log whatever product and images the body names, however malformed the rest."""
-    metadata, records = document.get("metadata"), document.get("records")
-    if isinstance(metadata, dict) and isinstance(metadata.get("sku_id"), str):
-        call.sku_id = metadata["sku_id"]
-    images = [document.get("image")]
-    if isinstance(records, list):
-        images += [record.get("_url") for record in records if isinstance(record, dict)]
+    """Put into the log whatever products and images the body names, however malformed the rest."""
+    listed = document.get("records")
+    found = (
+        [*listed, document.get("query_record")]
+        if isinstance(listed, list)
+        else [document.get("query_record")]
+    )
+    records = [record for record in found if isinstance(record, dict)]
+    described = [document.get("metadata"), *records]
+    skus = [product_of(metadata) for metadata in described if isinstance(metadata, dict)]
+    call.sku_ids = list(dict.fromkeys(sku for sku in skus if sku is not None))
+    call.record_ids = [record["_id"] for record in records if isinstance(record.get("_id"), str | int)]
+    images = [document.get("image"), *(record.get("_url") for record in records)]
     call.urls = [image for image in images if isinstance(image, str)]

@@ -9,14 +9,14 @@ from wsgiref.types import WSGIApplication
 
 import falcon
 
-from ops.emulator import control, recognition
+from ops.emulator import control, fashion, recognition
 from ops.emulator.exchange import Exchange
 from ops.emulator.pictures import Downloader
 from ops.emulator.requestlog import Recorder, RequestLog
 from ops.emulator.settings import Settings
 from ops.emulator.state import State
 
-PROFILES = (recognition.routes,)
+PROFILES = {"recognition": recognition.routes, "fashion": fashion.routes}
 
 
 def create_app(
@@ -37,8 +37,8 @@ def create_app(
     app.req_options.strip_url_path_trailing_slash = True
     app.set_error_serializer(_serialize_error)
     app.add_route("/", RootResource(state))
-    for routes in PROFILES:
-        for path, resource in routes(state).items():
+    for profile in settings.profiles:
+        for path, resource in PROFILES[profile](state).items():
             app.add_route(path, resource)
     control.add_routes(app, state)
     return Recorder(app, log)

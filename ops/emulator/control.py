@@ -12,6 +12,8 @@ from ops.emulator.faults import parse_rule
 from ops.emulator.requestlog import CONTROL
 from ops.emulator.state import State
 
+PHOTO_FIELDS = ("id", "sku_id", "url", "metadata", "stored_at", "times_sent")
+
 
 def add_routes(app: falcon.App[falcon.Request, falcon.Response], state: State) -> None:
     """Add the control resources to `app`."""
@@ -34,11 +36,11 @@ class StateResource(_Resource):
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """One document with everything a test sums up."""
-        collection, used = self._state.collection, self._state.credits.used()
+        collections, used = self._state.collections.values(), self._state.credits.used()
         resp.media = {
             **self._state.log.summary(),
-            "photos_stored": len(collection.photos()),
-            "photos_sent_again": collection.sent_again,
+            "photos_stored": sum(len(collection.photos()) for collection in collections),
+            "photos_sent_again": sum(collection.sent_again for collection in collections),
             "credits": {"total": sum(used.values()), **used},
             "settings": _shown(self._state),
         }
@@ -58,19 +60,23 @@ class CollectionResource(_Resource):
     """What is stored."""
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        """Every photo, oldest first, without its descriptor."""
-        names = ("id", "sku_id", "url", "metadata", "stored_at", "times_sent")
-        photos = [{name: getattr(photo, name) for name in names} for photo in self._state.collection.photos()]
+        """Every photo of each profile, oldest first, without its descriptor."""
+        photos = [
+            {"profile": profile} | {name: getattr(photo, name) for name in PHOTO_FIELDS}
+            for profile, collection in self._state.collections.items()
+            for photo in collection.photos()
+        ]
         resp.media = {"photos": photos, "count": len(photos)}
 
     def on_delete(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        """Empty the collection."""
-        self._state.collection.clear()
+        """Empty the collections."""
+        for collection in self._state.collections.values():
+            collection.clear()
         resp.status = falcon.HTTP_NO_CONTENT
 
 
 class SettingsResource(_Resource):
-    """Rate, delay, capacity and token, for calls that arrive from now on."""
+    """What the account allows, for calls that arrive from now on."""
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """The settings but the token."""
@@ -138,4 +144,4 @@ def _document(req: falcon.Request) -> dict[str, Any]:
 
 def _shown(state: State) -> dict[str, Any]:
     settings = state.settings
-    return {name: getattr(settings, name) for name in ("collection", "rate", "delay", "capacity")}
+    return {name: getattr(settings, name) for name in settings.__slots__ if name != "token"}

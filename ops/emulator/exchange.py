@@ -58,7 +58,12 @@ class Exchange:
 
     def _answer(self, document: Any) -> None:
         self._call.code = _body_code(document)
-        self._send(json.dumps(document).encode(), JSON)
+        self._send(json.dumps(document).encode(), JSON, status=self._http_status(document))
+
+    def _http_status(self, document: Any) -> int:
+        """Both readings of the documents: 200, or what the body says (README.md)."""
+        code = _body_code(document) if self._state.settings.mirror_status else None
+        return code if code is not None and 200 <= code <= 599 else 200
 
     def _send(self, data: bytes, content_type: str, *, status: int = 200) -> None:
         self._resp.status = status
@@ -116,7 +121,7 @@ class Exchange:
         self._set_headers(fault)
 
     def _play_dribble(self, fault: Fault, document: Any) -> None:
-        self._send_scripted(fault, document or OK, status=fault.status or 200)
+        self._send_scripted(fault, document or OK, status=fault.status or self._http_status(document))
         data, self._resp.data = self._resp.data or b"", None
         pause = DRIBBLE_SECONDS if fault.seconds is None else fault.seconds
         self._resp.set_stream(self._dribble(data, pause), len(data))
@@ -128,7 +133,7 @@ class Exchange:
 
     def _play_huge(self, fault: Fault, document: Any) -> None:
         padded = {**(document or OK), "padding": "x" * fault.size}
-        self._send_scripted(fault, padded, status=fault.status or 200)
+        self._send_scripted(fault, padded, status=fault.status or self._http_status(document))
 
     def _send_scripted(self, fault: Fault, default: Any, *, status: int) -> None:
         """The fault's own text or body, else `default`, with its headers."""

@@ -34,7 +34,10 @@ class Call:
     """The start of the token's SHA-256; never the token."""
     api: bool = False
     """Whether it was an API call with the right token: those the rate limit is about."""
-    sku_id: str | None = None
+    sku_ids: list[str] = field(default_factory=list)
+    """The products named, each once."""
+    record_ids: list[str | int] = field(default_factory=list)
+    """The `_id` of each record that has one."""
     urls: list[str] = field(default_factory=list)
     fault: str | None = None
     """The kind of the fault that was played."""
@@ -141,7 +144,8 @@ def _noting_status(call: Call, start_response: StartResponse) -> StartResponse:
 
 def _entry(call: Call) -> dict[str, Any]:
     names = (name for name in Call.__slots__ if name != "seq")
-    return {"seq": call.seq} | {name: getattr(call, name) for name in names}
+    first = {"seq": call.seq, "sku_id": next(iter(call.sku_ids), None)}
+    return first | {name: getattr(call, name) for name in names}
 
 
 def _by_path(entries: list[dict[str, Any]]) -> dict[str, dict[str, int]]:

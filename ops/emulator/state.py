@@ -47,14 +47,23 @@ class State:
     stopping: threading.Event
     """Set when the process ends: whoever waits then stops waiting."""
     collection: Collection = field(default_factory=Collection)
+    """Of profile `recognition`."""
+    fashion: Collection = field(default_factory=Collection)
+    """Of profile `fashion`: a collection belongs to the service it was made for."""
     crops: Crops = field(default_factory=Crops)
     credits: Credits = field(default_factory=Credits)
     faults: FaultScript = field(default_factory=FaultScript)
     limiter: SlidingWindow = field(default_factory=SlidingWindow)
 
+    @property
+    def collections(self) -> dict[str, Collection]:
+        """By profile."""
+        return {"recognition": self.collection, "fashion": self.fashion}
+
     def reset(self) -> None:
         """Forget photos, faults, log, credits and the last second's calls; settings and crops stay."""
-        self.collection.clear()
+        for collection in self.collections.values():
+            collection.clear()
         self.credits.reset()
         self.faults.clear()
         self.limiter.reset()

@@ -62,9 +62,12 @@ NAMES: dict[str, Rgb] = {
 def tag(image: Image.Image) -> dict[str, list[Tag]]:
     """The tags of the largest object of an RGB image, or of all of it; each list best first."""
     objects = detect(image)
-    box = objects[0].box if objects else (0, 0, *image.size)
-    surface = image.crop(_inner(box)).resize((SIDE, SIDE), Image.Resampling.BOX)
-    prob = objects[0].prob if objects else 0.3
+    return tag_box(image, objects[0].box, objects[0].prob) if objects else tag_box(image, whole(image), 0.3)
+
+
+def tag_box(image: Image.Image, box: Box, prob: float) -> dict[str, list[Tag]]:
+    """The tags of what is in `box`, whose type is so probable; each list best first."""
+    surface = surface_of(image, box)
     return {
         "Type": [{"name": name_of(box, image.size), "prob": prob}],
         "Color": colours(surface),
@@ -73,18 +76,42 @@ def tag(image: Image.Image) -> dict[str, list[Tag]]:
     }
 
 
+def whole(image: Image.Image) -> Box:
+    """The box that is all of the image."""
+    return (0, 0, *image.size)
+
+
+def surface_of(image: Image.Image, box: Box) -> Image.Image:
+    """What colours are measured on: the inside of `box`, small."""
+    return image.crop(_inner(box)).resize((SIDE, SIDE), Image.Resampling.BOX)
+
+
 def colours(surface: Image.Image) -> list[Tag]:
     """The dominant colours, each with its share as `prob` and its hex as measured; a name comes once."""
-    quantized = surface.quantize(colors=COLOURS, method=Image.Quantize.FASTOCTREE)
-    palette = quantized.getpalette() or []
     found: dict[str, Tag] = {}
-    for count, index in sorted(_counts(quantized), reverse=True):
-        red, green, blue = palette[3 * index : 3 * index + 3]
-        name = _name((red, green, blue))
+    for share, (red, green, blue) in palette(surface):
+        name = colour_name((red, green, blue))
         # Largest first: the hex is that of the name's largest share.
         entry = found.setdefault(name, {"name": name, "prob": 0.0, "hex": f"#{red:02X}{green:02X}{blue:02X}"})
-        entry["prob"] = round(entry["prob"] + count / SIDE**2, 4)
+        entry["prob"] = round(entry["prob"] + share, 4)
     return sorted(found.values(), key=lambda colour: -colour["prob"])[:3]
+
+
+def palette(surface: Image.Image) -> list[tuple[float, Rgb]]:
+    """At most COLOURS colours that stand for the surface, each with its share of it, largest first."""
+    quantized = surface.quantize(colors=COLOURS, method=Image.Quantize.FASTOCTREE)
+    values = quantized.getpalette() or []
+    pixels = surface.width * surface.height
+    return [
+        (count / pixels, (values[3 * index], values[3 * index + 1], values[3 * index + 2]))
+        for count, index in sorted(_counts(quantized), reverse=True)
+    ]
+
+
+@functools.lru_cache(maxsize=4096)  # a third of the time of tagging; photos are tagged more than once
+def colour_name(colour: Rgb) -> str:
+    """The name of the nearest colour that has one."""
+    return min(NAMES, key=lambda name: _distance(colour, NAMES[name]))
 
 
 def _inner(box: Box) -> Box:
@@ -96,11 +123,6 @@ def _inner(box: Box) -> Box:
 
 def _counts(quantized: Image.Image) -> list[tuple[int, int]]:
     return [(count, index) for index, count in enumerate(quantized.histogram()) if count]
-
-
-@functools.lru_cache(maxsize=4096)  # a third of the time of tagging; photos are tagged more than once
-def _name(colour: Rgb) -> str:
-    return min(NAMES, key=lambda name: _distance(colour, NAMES[name]))
 
 
 def _distance(one: Rgb, other: Rgb) -> float:

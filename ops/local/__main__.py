@@ -21,6 +21,7 @@ from ops.local.staging import ForeignDatabaseError
 from ops.local.system import STATE, BusyError, Options, alone
 from ops.local.up import up
 from ops.local.watch import StuckError
+from procrastinate_app.ximilar import profiles
 
 FAILURES = (
     *(BusyError, CatalogueError, ClusterError, ForeignDatabaseError, ProgramError, StuckError),
@@ -50,9 +51,10 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     options = Options(
         arguments.catalogue,
-        arguments.workers,
-        arguments.rate,
-        arguments.delay,
+        profile=arguments.profile,
+        workers=arguments.workers,
+        rate=arguments.rate,
+        delay=arguments.delay,
         prometheus=getattr(arguments, "with", None) == "prometheus",
     )
     console = Console()
@@ -90,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=meaning, description=meaning)
         command.add_argument(
             "--catalogue", type=Path, default=SAMPLE, metavar="FILE", help="products as JSON"
+        )
+        command.add_argument(
+            "--profile", choices=profiles.NAMES, default=profiles.NAMES[0], help="Ximilar's API (%(default)s)"
         )
         command.add_argument("--workers", type=int, default=2, metavar="N", help="worker processes (2)")
         command.add_argument("--rate", type=int, default=10, metavar="N", help="requests a second (10)")

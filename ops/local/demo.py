@@ -36,7 +36,7 @@ def describe(system: System, console: Console) -> None:
     catalogue, options = system.catalogue, system.options
     step(console, "Photos", f"{system.photos.url}, from {catalogue.images}")
     limits = f"{options.rate} requests a second, latency {options.delay * 1000:.0f} ms"
-    step(console, "Emulator", f"{system.emulator.url}, {limits}")
+    step(console, "Emulator", f"{system.emulator.url}, profile {options.profile}, {limits}")
     step(console, "Services", ", ".join(system.start_services()))
 
 

@@ -1,11 +1,19 @@
-"""Asks the emulator what it received, and searches in it as the gateway does."""
+"""Asks the emulator what it received, and calls it as the programs do, in the profile they speak."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
+
+from procrastinate_app.ximilar.answers import Photo, Record
+from procrastinate_app.ximilar.calls import Call
+from procrastinate_app.ximilar.profile import Profile
+from procrastinate_app.ximilar.requests_transport import RequestsTransport
+
+T = TypeVar("T")
 
 COLLECTION = "demo-collection"
 TIMEOUT_SECONDS = 30
@@ -23,13 +31,14 @@ class Traffic:
 
 
 class Emulator:
-    """The emulator at `url`."""
+    """The emulator at `url`, called in the words of `profile`."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, profile: Profile) -> None:
         self.url = url
+        self._token = token
+        self._profile = profile
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy stands between two programs of one machine
-        self._headers = {"Authorization": f"Token {token}"}
 
     def traffic(self) -> Traffic:
         """Return the counts since its start."""
@@ -52,14 +61,13 @@ class Emulator:
 
     def search(self, photo_url: str) -> list[str]:
         """Return the SKUs of the most similar photos, best first."""
-        body = {"records": [{"_url": photo_url}], "collection_id": COLLECTION, "k": 5}
-        answer = self._post("/recognition/v2/visualSearch", body)
-        return [str(record["sku_id"]) for record in answer["answer_records"]]
+        return [candidate.sku_id for candidate in self._send(self._profile.search(Photo(photo_url), 5))]
 
-    def collect(self, photo_url: str, metadata: dict[str, Any]) -> None:
-        """Store one photo."""
-        body = {"collection_id": COLLECTION, "image": photo_url, "metadata": metadata}
-        self._post("/recognition/v2/collectImage", body)
+    def collect(self, records: Sequence[Record]) -> None:
+        """Store photos."""
+        size = self._profile.batch
+        for start in range(0, len(records), size):
+            self._send(self._profile.store(records[start : start + size]))
 
     def set_limits(self, rate: int, delay: float) -> None:
         """Change the rate limit (0: none) and the latency in seconds."""
@@ -72,10 +80,6 @@ class Emulator:
         document: dict[str, Any] = response.json()
         return document
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        response = self._session.post(
-            f"{self.url}{path}", json=body, headers=self._headers, timeout=TIMEOUT_SECONDS
-        )
-        response.raise_for_status()
-        document: dict[str, Any] = response.json()
-        return document
+    def _send(self, call: Call[T]) -> T:
+        with RequestsTransport(self.url, self._token, connections=1) as transport:
+            return transport.send(call)

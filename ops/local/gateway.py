@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import Any
 
 import requests
+from PIL import Image
 
 from ops.local.check import Check
-from ops.local.system import System
+from ops.local.programs import ROOT
+from ops.local.system import STATE, System
 
 TIMEOUT_SECONDS = 30
+CROP = STATE / "crop.jpg"
+SHAPE_TOLERANCE = 0.03
 
 
 def judge(system: System) -> list[Check]:
@@ -22,6 +27,7 @@ def judge(system: System) -> list[Check]:
     (item, *_), detect = _detect(system, photo)
     return [
         detect,
+        _crop(item),
         _tag(system, item["crop_url"]),
         _search(system, photo, product.external_id),
         _recognize(system, photo),
@@ -32,6 +38,18 @@ def _detect(system: System, photo: str) -> tuple[list[dict[str, Any]], Check]:
     items = _post(system, "detect", {"url": photo})["items"]
     seen = ", ".join(f"{item['category']} at {item['bbox']}" for item in items)
     return items, Check("gateway /detect", seen or "nothing", bool(items))
+
+
+def _crop(item: dict[str, Any]) -> Check:
+    """Look at a crop, as anybody may, and keep it to be looked at: its shape must be that of its box."""
+    content = _get(item["crop_url"])
+    CROP.parent.mkdir(exist_ok=True)
+    CROP.write_bytes(content)
+    with Image.open(io.BytesIO(content)) as crop:
+        width, height = crop.size
+    left, top, right, bottom = item["bbox"]
+    alike = abs(width / height * (bottom - top) / (right - left) - 1) < SHAPE_TOLERANCE
+    return Check("crop of the first item", f"{width} x {height} pixels, in {CROP.relative_to(ROOT)}", alike)
 
 
 def _tag(system: System, crop: str) -> Check:
@@ -52,6 +70,14 @@ def _recognize(system: System, photo: str) -> Check:
     seconds = time.monotonic() - started
     whole = all(item["attributes"] and item["candidates"] for item in items)
     return Check("gateway /recognize", f"{len(items)} item(s) in {seconds:.2f} s", bool(items) and whole)
+
+
+def _get(url: str) -> bytes:
+    with requests.Session() as session:
+        session.trust_env = False
+        response = session.get(url, timeout=TIMEOUT_SECONDS)
+        response.raise_for_status()
+        return response.content
 
 
 def _post(system: System, call: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from ops.local.loopback import HOST, free_port
 from ops.local.photo_server import PhotoServer
 from ops.local.products import Catalogue
 from ops.local.programs import ROOT, Program, Programs
+from procrastinate_app.settings import Settings
+from procrastinate_app.ximilar import profiles
 
 STATE = ROOT / ".local"
 GATEWAY_PROCESSES = 2
@@ -43,6 +45,7 @@ class Options:
     """What the command line chooses. `rate` is in requests a second, `delay` in seconds."""
 
     catalogue: Path
+    profile: str = "recognition"
     workers: int = 2
     rate: int = 10
     delay: float = 0.2
@@ -103,20 +106,30 @@ def running(database: Database, options: Options, *, photo_port: int = 0) -> Ite
     with contextlib.ExitStack() as stack:
         photos = stack.enter_context(PhotoServer(catalogue.images, port=photo_port))
         programs = stack.enter_context(Programs(STATE / "logs", environ.without_settings(os.environ)))
-        emulator = Emulator(programs.start(_emulator(token, options)).group(1), token)
+        url = programs.start(_emulator(token, options)).group(1)
         programs.environ |= {
+            **_settings(options, products=len(catalogue.products)),
             "STAGING_DB_URL": database.url,
-            "XIMILAR_API_URL": emulator.url,
+            "XIMILAR_API_URL": url,
             "XIMILAR_API_TOKEN": token,
-            "XIMILAR_COLLECTION_ID": COLLECTION,
-            "XIMILAR_RATE_LIMIT": str(options.rate),
-            "XIMILAR_ALLOW_PRIVATE_URLS": "1",
-            "BATCH_SIZE": str(max(1000, len(catalogue.products))),
-            "HOST": HOST,
-            "PORT": str(options.gateway_port),
-            "WORKERS": str(GATEWAY_PROCESSES),
         }
+        emulator = Emulator(url, token, profiles.make(Settings.from_env(programs.environ)))
         yield System(options, catalogue, database, photos, emulator, programs)
+
+
+def _settings(options: Options, *, products: int) -> dict[str, str]:
+    return {
+        "XIMILAR_API_PROFILE": options.profile,
+        "XIMILAR_COLLECTION_ID": COLLECTION,
+        "XIMILAR_RATE_LIMIT": str(options.rate),
+        "XIMILAR_ALLOW_PRIVATE_URLS": "1",
+        "BATCH_SIZE": str(max(1000, products)),
+        "HOST": HOST,
+        "PORT": str(options.gateway_port),
+        "WORKERS": str(GATEWAY_PROCESSES),
+        "GATEWAY_PUBLIC_URL": f"http://{HOST}:{options.gateway_port}",
+        "GATEWAY_CROP_KEY": secrets.token_hex(32),
+    }
 
 
 @contextlib.contextmanager
@@ -134,5 +147,5 @@ def alone() -> Iterator[None]:
 def _emulator(token: str, options: Options) -> Program:
     listen = ("--host", HOST, "--port", "0", "--token", token, "--collection", COLLECTION)
     limits = ("--rate", str(options.rate), "--delay", str(options.delay))
-    program = python("emulator", "ops.emulator", *listen, *limits)
+    program = python("emulator", "ops.emulator", *listen, *limits, "--profile", options.profile)
     return replace(program, ready=r"emulator listening on (http://\S+)")

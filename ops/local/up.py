@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from psycopg.rows import dict_row
@@ -15,15 +16,17 @@ from ops.local.database import Database
 from ops.local.demo import describe, step
 from ops.local.loopback import usual_port
 from ops.local.system import STATE, Options, System, alone, running
+from procrastinate_app.ximilar.answers import Record
 
 DATABASE = "unde_staging"
 ENV_FILE = STATE / "env"
 
 STORED = """
-    SELECT photo.url, product.external_id AS sku_id, product.brand, product.name, product.category,
+    SELECT photo.url, photo.remote_id, product.external_id AS sku_id, product.brand, product.name, product.category,
            product.price::text AS price, 'AED' AS currency
       FROM ximilar.photos AS photo
       JOIN public.raw_products AS product ON product.id = photo.product_id
+     WHERE photo.profile = %s
      ORDER BY photo.stored_at
 """
 
@@ -69,13 +72,16 @@ def _fill(system: System) -> str:
         if cursor.execute("SELECT FROM public.raw_products LIMIT 1").rowcount == 0:
             products.load(owner, system.catalogue.products, system.photos.url)
             return f"{len(system.catalogue.products)} products, pending"
-        stored = cursor.execute(STORED).fetchall()
+        stored = [_record(row) for row in cursor.execute(STORED, [system.options.profile])]
     system.emulator.set_limits(0, 0)
-    for photo in stored:
-        url = photo.pop("url")
-        system.emulator.collect(url, {name: value for name, value in photo.items() if value is not None})
+    system.emulator.collect(stored)
     system.emulator.set_limits(system.options.rate, system.options.delay)
     return f"as it was left; {len(stored)} photos in the collection"
+
+
+def _record(row: dict[str, Any]) -> Record:
+    url, remote_id = row.pop("url"), row.pop("remote_id")
+    return Record(url, {name: value for name, value in row.items() if value is not None}, remote_id)
 
 
 def _explain(system: System, console: Console) -> None:

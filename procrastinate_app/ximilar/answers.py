@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,10 @@ from .errors import XimilarError
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One photo to store: its address and its product (`sku_id`, brand, name, category, price, currency)."""
+    """One photo to store: its address and its product (`sku_id`, brand, name, category, price, currency).
+
+    `remote_id` is its id in the collection, where the profile has `keyed` records.
+    """
 
     url: str
     metadata: Mapping[str, str]
@@ -20,10 +24,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of one record: stored now, `already` there, or refused with a reason (`fault`)."""
+    """What became of one record: done now, or refused with a reason (`fault`).
+
+    `already`: there was nothing left to do, it was stored (or removed) before. `missing`: it was to be changed,
+    and the collection does not have it.
+    """
 
     url: str
     already: bool = False
+    missing: bool = False
     fault: XimilarError | None = None
     code: int | None = None
     request_id: str | None = None
@@ -31,13 +40,47 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Photo:
+    """A picture to look at: its address, or the bytes of a JPEG."""
+
+    url: str = ""
+    jpeg: bytes = field(default=b"", repr=False)
+
+    def as_record(self) -> dict[str, str]:
+        """Return it in the vendor's words, which are the same in both profiles."""
+        return {"_base64": base64.b64encode(self.jpeg).decode()} if self.jpeg else {"_url": self.url}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One record as the collection has it: `metadata` with the names of a Record's, all values as text."""
+
+    remote_id: str
+    url: str | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a collection's listing; `more` says that another page follows."""
+
+    records: list[Held]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
-    """One garment found on a photo: `bbox` is [x1, y1, x2, y2] in pixels, `confidence` 0..1."""
+    """One garment found on a photo: `bbox` is [x1, y1, x2, y2] in pixels, `confidence` 0..1.
+
+    `size` is the width and height that Ximilar took the photo to have, where it said so: the box is of that
+    picture.
+    """
 
     crop_url: str | None
     bbox: list[int | float]
     category: str | None
     confidence: float | None
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +92,16 @@ class Tags:
     color_hex: str | None = None
     material: str | None = None
     pattern: str | None = None
+
+    def filled_in(self, more: Tags) -> Tags:
+        """Return these tags, with those of `more` where they are None."""
+        return Tags(
+            self.type or more.type,
+            self.color or more.color,
+            self.color_hex or more.color_hex,
+            self.material or more.material,
+            self.pattern or more.pattern,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request: `path` is relative to the API's base URL, `body` is sent as JSON."""
+    """One HTTP request: `path` is relative to the API's base URL, `body` is sent as JSON; a GET has none."""
 
     method: str
     path: str
@@ -40,10 +40,12 @@ class Response:
 class Call(Generic[T]):
     """A request and the function that reads its answer.
 
-    `name` is a constant word (store, remove, detect, tag, search), safe as a metric label. `read` returns the
-    typed answer or raises one of `errors`; it never lets another exception out, whatever the bytes are.
+    `name` is a constant word (store, remove, detect, tag, colors, search), safe as a metric label. `read` returns
+    the typed answer or raises one of `errors`; it never lets another exception out, whatever the bytes are.
+    An `optional` call asks another service of Ximilar's for something its caller can do without.
     """
 
     name: str
     request: Request
     read: Callable[[Response], T]
+    optional: bool = False

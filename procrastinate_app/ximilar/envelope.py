@@ -1,7 +1,7 @@
 """Reads the envelope every answer of Ximilar comes in, and sorts what is not a success.
 
 The body's `status.code` decides where there is one, else the HTTP status; the codes are Ximilar's published
-set. Pure functions over bytes, none of which raises.
+set. Pure functions over bytes, none of which raises but `success`.
 """
 
 from __future__ import annotations
@@ -69,6 +69,21 @@ def request_id(answer: Mapping[str, Any]) -> str | None:
     """Return Ximilar's id of the request, for its support."""
     found = mapping(answer.get("status")).get("request_id")
     return found.replace("\0", " ")[:100] if isinstance(found, str) else None  # Postgres takes no NUL
+
+
+def success(response: Response) -> dict[str, Any]:
+    """Return the answer of a call that asks; raise what a failed one stands for.
+
+    A missing `status` is forgiven where HTTP says 2xx and the answer has its list: fields may be missing.
+    """
+    answer = document(response)
+    code = body_code(answer)
+    if code is not None and 200 <= code <= 299:
+        return answer
+    listed = isinstance(answer.get("records"), list) or isinstance(answer.get("answer_records"), list)
+    if code is None and "status" not in answer and 200 <= response.status <= 299 and listed:
+        return answer
+    raise failure(response, answer)
 
 
 def failure(response: Response, answer: Mapping[str, Any]) -> XimilarError:

@@ -8,7 +8,8 @@ SELECT id FROM public.raw_products WHERE id > %(after)s ORDER BY id OFFSET %(lim
 -- The products with ids in (after, last] (or those of them in `only`) whose photos in the ledger are not what their
 -- row says, with the number of photos that are missing, gone and stale. `absence` is why the row has no place in
 -- the collection. A synced row without a ledger was synced before there was one and does not count; one that is
--- pending or in error is on its way. Fragments of addresses are not sent. Whatever image_urls is, it is read.
+-- pending or in error is on its way. A stray counts as a photo that is gone. Fragments of addresses are not sent.
+-- Whatever image_urls is, it is read.
 WITH entry AS MATERIALIZED (
     SELECT p.id, p.ximilar_status = 'synced' AS synced,
            absence_v1(p.image_status, p.image_urls, p.ximilar_status, p.error_message) AS absence,
@@ -23,13 +24,19 @@ WITH entry AS MATERIALIZED (
      WHERE product_id > %(after)s AND product_id <= %(last)s
        AND (%(only)s::bigint[] IS NULL OR product_id = ANY (%(only)s::bigint[]))
        AND profile = %(profile)s AND collection_id = %(collection_id)s
+    UNION ALL
+    SELECT product_id, NULL, NULL
+      FROM strays
+     WHERE product_id > %(after)s AND product_id <= %(last)s
+       AND (%(only)s::bigint[] IS NULL OR product_id = ANY (%(only)s::bigint[]))
+       AND profile = %(profile)s AND collection_id = %(collection_id)s
 ), listed AS (
     SELECT DISTINCT e.id, coalesce(split_part(l.photo #>> '{}', '#', 1), '') AS url
       FROM entry e CROSS JOIN LATERAL jsonb_array_elements(e.urls) AS l (photo)
      WHERE e.synced AND e.absence IS NULL
 ), compared AS (
-    SELECT coalesce(l.id, s.product_id) AS id, count(s.url) AS stored,
-           count(*) FILTER (WHERE s.url IS NULL) AS missing,
+    SELECT coalesce(l.id, s.product_id) AS id, count(s.product_id) AS stored,
+           count(*) FILTER (WHERE s.product_id IS NULL) AS missing,
            count(*) FILTER (WHERE l.url IS NULL) AS gone,
            count(*) FILTER (WHERE l.url IS NOT NULL AND s.content_hash <> e.content_hash) AS stale
       FROM listed l

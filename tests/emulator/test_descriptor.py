@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 
 from ops.emulator import pictures
 from ops.emulator.collection import Collection, Photo
-from ops.emulator.descriptor import SIDE, describe, similarity
+from ops.emulator.descriptor import Descriptor, describe, similarity
+from ops.emulator.fashion.insertion import LOOKED_AT, describe_largest
 from tests.emulator.drawing import blank, garment
 
 PHOTOS = Path(__file__).parents[3] / "shared" / "photos"
@@ -34,15 +35,19 @@ def test_mirroring_and_cropping_matter_less_than_colour() -> None:
     assert 1.0 > min(mirrored, cropped) > 0.85 > 0.6 > recoloured >= 0.0
 
 
-def test_other_views_of_real_products_are_found(record_property: Callable[[str, object], None]) -> None:
+@pytest.mark.parametrize("describing", [describe, describe_largest])
+def test_other_views_of_real_products_are_found(
+    describing: Callable[[Image.Image], Descriptor], record_property: Callable[[str, object], None]
+) -> None:
     if not PHOTOS.is_dir():
         pytest.skip("../shared/photos is not here")
-    collection = _real_collection()
+    collection = _real_collection(describing)
     stored = collection.photos()
     exact, queries, found = 0, 0, 0
     for photo in stored:
         answers = [other for _, other in collection.search(photo.descriptor, 11)]
         exact += answers[0] is photo
+        assert photo.sku_id is not None
         if len(collection.urls_of(photo.sku_id)) > 1:
             queries += 1
             found += photo.sku_id in {other.sku_id for other in answers if other is not photo}
@@ -52,10 +57,11 @@ def test_other_views_of_real_products_are_found(record_property: Callable[[str, 
     assert found / queries > 0.95
 
 
-def _real_collection() -> Collection:
+def _real_collection(describing: Callable[[Image.Image], Descriptor]) -> Collection:
     collection = Collection()
     for product in json.loads((PHOTOS / "catalogue.json").read_text()):
         for name in product["photos"]:
-            image = pictures.decode((PHOTOS / "images" / name).read_bytes(), at_least=SIDE)
-            collection.add(Photo(product["external_id"], name, {}, describe(image)), capacity=0)
+            image = pictures.decode((PHOTOS / "images" / name).read_bytes(), at_least=LOOKED_AT)
+            metadata = {"sku_id": product["external_id"]}
+            collection.add(Photo(name, name, metadata, describing(image)), capacity=0)
     return collection

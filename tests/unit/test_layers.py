@@ -18,10 +18,12 @@ MAX_FUNCTION_LINES = 50
 LEAVES = {f"{WORKER}.{name}" for name in ("environment", "logs", "process", "queries", "schedule")}
 # All that the gateway, which has no database, may know of the worker.
 OF_THE_GATEWAY = tuple(
-    f"{WORKER}.{name}" for name in ("ximilar", "settings", "environment", "logs", "tracing")
+    f"{WORKER}.{name}" for name in ("ximilar", "variables", "environment", "logs", "tracing")
 )
 # Pure: neither the database nor Ximilar is called here.
-PURE = {f"{WORKER}.{name}" for name in ("product", "plan", "deadlines", "schedule")}
+PURE = {
+    f"{WORKER}.{name}" for name in ("product", "plan", "keyed_plan", "record_ids", "deadlines", "schedule")
+}
 # Where a driver, a queue or an HTTP library may be named.
 MAY_IMPORT = {
     "psycopg": {
@@ -30,7 +32,7 @@ MAY_IMPORT = {
         "migrations",
         "retry",
         "presence",
-        "upload",
+        "sending",
         "supervisor",
         "cli",
         "metrics",

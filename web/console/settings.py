@@ -12,8 +12,8 @@ import psycopg.conninfo
 from procrastinate_app import environment
 from procrastinate_app import settings as worker_settings
 from procrastinate_app.environment import Variable
-from procrastinate_app.plan import may_remove
 from procrastinate_app.reconcile import Guard
+from procrastinate_app.ximilar import profiles
 
 # What the console shows or obeys of the worker's settings.
 SHARED = (
@@ -100,7 +100,7 @@ class ConsoleSettings:
     @property
     def may_remove(self) -> bool:
         """Whether the workers let photos leave the collection, if their settings are these."""
-        return may_remove(self.profile, self.remove)
+        return profiles.may_remove(self.profile, self.remove)
 
     @property
     def guard(self) -> Guard:

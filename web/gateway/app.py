@@ -8,8 +8,8 @@ from typing import Any
 
 import falcon.asgi
 
+from procrastinate_app.ximilar import profiles
 from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
-from procrastinate_app.ximilar.recognition import Recognition
 
 from . import failures
 from .access_log import AccessLog
@@ -17,13 +17,18 @@ from .attempts import Attempts
 from .breaker import Breaker
 from .cache import Cache
 from .callers import Callers
+from .crop_urls import CropUrls
+from .crops import Crops
+from .cutter import Cutter
 from .docs import DocsResource, OpenApiResource
 from .edge import Edge
+from .exchange import CROP
+from .fetching import PhotoFetcher
 from .health import HealthResource, LivenessResource, MetricsResource, ReadinessResource
 from .lifetime import Lifetime
 from .metrics import Metrics
 from .probe import Probe
-from .resources import DetectResource, Photos, RecognizeResource, SearchResource, TagResource
+from .resources import CropResource, DetectResource, Photos, RecognizeResource, SearchResource, TagResource
 from .settings import GatewaySettings
 from .upstream import Upstream
 
@@ -43,6 +48,7 @@ def create_app(settings: GatewaySettings, transport: AiohttpTransport | None = N
         transport,
         breaker,
         metrics,
+        spare=Breaker(settings.breaker_seconds),
         limit=settings.max_in_flight,
         deadline=settings.deadline,
         token_known=bool(settings.token),
@@ -54,12 +60,12 @@ def create_app(settings: GatewaySettings, transport: AiohttpTransport | None = N
         on_redis_error=metrics.redis_errors.inc,
     )
     upstream = Upstream(attempts, cache, metrics, settings.api_url)
+    cutter = _cutter(settings, metrics)
     probe = Probe(settings.api_url, settings.probe_seconds, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
-    app = falcon.asgi.App(
-        middleware=[Lifetime(transport, upstream, cache, probe, metrics, breaker, access_log, settings)]
-    )
+    lifetime = Lifetime(transport, upstream, cutter, cache, probe, metrics, breaker, access_log, settings)
+    app = falcon.asgi.App(middleware=[lifetime])
     failures.add_handlers(app)
-    _add_calls(app, upstream, settings)
+    _add_calls(app, upstream, cutter, settings)
     _add_pages(app, metrics, probe, settings)
     return Edge(
         app,
@@ -81,10 +87,22 @@ def _access_log(settings: GatewaySettings, metrics: Metrics) -> AccessLog:
     )
 
 
-def _add_calls(app: falcon.asgi.App[Any, Any], upstream: Upstream, settings: GatewaySettings) -> None:
+def _cutter(settings: GatewaySettings, metrics: Metrics) -> Cutter:
+    fetcher = PhotoFetcher(max_bytes=settings.photo_max_bytes, allow_private=settings.allow_private_urls)
+    return Cutter(fetcher, metrics, max_pixels=settings.photo_max_pixels)
+
+
+def _add_calls(
+    app: falcon.asgi.App[Any, Any], upstream: Upstream, cutter: Cutter, settings: GatewaySettings
+) -> None:
+    signer = None
+    if settings.signs_crops:
+        signer = CropUrls(settings.public_url, settings.crop_key, settings.crop_seconds)
+    crops = Crops(cutter, signer, allow_private=settings.allow_private_urls)
     photos = Photos(
         upstream,
-        Recognition(settings.collection_id, settings.task_id),
+        profiles.make(settings),
+        crops,
         allow_private=settings.allow_private_urls,
         searchable=bool(settings.collection_id),
     )
@@ -92,6 +110,7 @@ def _add_calls(app: falcon.asgi.App[Any, Any], upstream: Upstream, settings: Gat
     app.add_route("/tag", TagResource(photos))
     app.add_route("/search", SearchResource(photos))
     app.add_route("/recognize", RecognizeResource(photos))
+    app.add_route(CROP, CropResource(crops))
 
 
 def _add_pages(

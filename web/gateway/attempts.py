@@ -46,7 +46,10 @@ class Wanted(Protocol):
 
 
 class Attempts:
-    """At most `limit` calls at a time, each of at most `deadline` seconds; none where no token is known."""
+    """At most `limit` calls at a time, each of at most `deadline` seconds; none where no token is known.
+
+    `spare` is the breaker of optional calls: the failing of a service one can do without must not stop the rest.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Attempts:
         breaker: Breaker,
         metrics: Metrics,
         *,
+        spare: Breaker,
         limit: int,
         deadline: float,
         token_known: bool = True,
@@ -61,6 +65,7 @@ class Attempts:
     ) -> None:
         self._transport = transport
         self._breaker = breaker
+        self._spare = spare
         self._metrics = metrics
         self._limit = limit
         self._deadline = deadline
@@ -110,14 +115,17 @@ class Attempts:
             self._settle(call, started, error, probe)
             raise
         except BaseException:
-            self._breaker.forget(probe=probe)
+            self._breaker_of(call).forget(probe=probe)
             raise
         self._settle(call, started, None, probe)
         return answer
 
+    def _breaker_of(self, call: Call[Any]) -> Breaker:
+        return self._spare if call.optional else self._breaker
+
     def _admit(self, call: Call[Any]) -> bool:
         try:
-            return self._breaker.admit()
+            return self._breaker_of(call).admit()
         except BreakerOpen as error:
             self._metrics.upstream_calls.labels(call.name, error.cause).inc()
             raise
@@ -125,11 +133,12 @@ class Attempts:
     def _settle(
         self, call: Call[Any], started: float, error: errors.XimilarError | None, probe: bool
     ) -> None:
-        before = self._breaker.state
-        self._breaker.record(error, probe=probe)
-        if self._breaker.state is not before:
+        breaker = self._breaker_of(call)
+        before = breaker.state
+        breaker.record(error, probe=probe)
+        if breaker.state is not before:
             self._metrics.breaker.set(self._breaker.state)
-            _log.warning("breaker", state=self._breaker.state.name.lower())
+            _log.warning("breaker", state=breaker.state.name.lower(), optional_calls=call.optional)
         self._metrics.upstream_seconds.labels(call.name).observe(time.monotonic() - started)
         self._metrics.upstream_calls.labels(call.name, error.cause if error else "ok").inc()
         if error is not None:

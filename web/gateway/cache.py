@@ -24,7 +24,8 @@ REDIS_PAUSE_SECONDS = 5.0
 
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
     "detect": msgspec.json.Decoder(list[Item]),
-    "tag": msgspec.json.Decoder(Tags),
+    "tag": msgspec.json.Decoder(list[Tags | None]),
+    "colors": msgspec.json.Decoder(list[Tags | None]),
     "search": msgspec.json.Decoder(list[Candidate]),
 }
 _Kept = tuple[bytes, float]  # an answer, and when it is to go
@@ -32,9 +33,18 @@ _log = logs.get("gateway")
 
 
 def key_of(call: Call[Any], api_url: str) -> bytes:
-    """Return what names a question: equal for the same body of the same call to the same API."""
-    body = msgspec.json.encode((api_url, call.request.path, call.request.body))
+    """Return what names a question: equal for the same body of the same call to the same API.
+
+    A header may name the collection that is searched.
+    """
+    request = call.request
+    body = msgspec.json.encode((api_url, request.path, request.body, request.headers))
     return hashlib.blake2b(body, digest_size=20).digest()
+
+
+def keepable(answer: object) -> bool:
+    """Whether it may be given again: not where a part of it is a failure."""
+    return not (isinstance(answer, list) and None in answer)
 
 
 def encode(answer: object) -> bytes:
@@ -123,7 +133,7 @@ class Cache:
 
 
 def _redis_name(key: bytes) -> str:
-    return f"ximilar-gateway:1:{key.hex()}"
+    return f"ximilar-gateway:2:{key.hex()}"
 
 
 def _connect(url: str) -> Any:

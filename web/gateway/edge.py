@@ -29,7 +29,6 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 CLIENT_GONE = 499  # nginx's code for a client that left before its answer; only in metrics and the log
 
 _COMMON_HEADERS = [
-    (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"server", b"ximilar-gateway"),  # else gunicorn names itself
 ]
@@ -167,7 +166,11 @@ class _Answering:
 
     def _own_headers(self) -> list[tuple[bytes, bytes]]:
         exchange = self._exchange
-        headers = [(b"x-request-id", exchange.request_id.encode()), *_COMMON_HEADERS]
+        headers = [
+            (b"x-request-id", exchange.request_id.encode()),
+            (b"cache-control", exchange.cache_control),
+            *_COMMON_HEADERS,
+        ]
         if exchange.cache is not None:
             headers.append((b"x-cache", exchange.cache.encode()))
         return headers

@@ -13,7 +13,10 @@ from .problems import Problem
 Scope = dict[str, Any]
 
 ROUTES = ("/detect", "/tag", "/search", "/recognize")
-HANDLERS = frozenset((*ROUTES, "/health", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json"))
+CROP = (
+    "/crops/{name}"  # stands for all of them in metrics and the log: the name of a crop is as good as a key
+)
+HANDLERS = frozenset((*ROUTES, CROP, "/health", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json"))
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 _CACHE_WORDS = {"hit": "HIT", "miss": "MISS", "joined": "JOINED"}
@@ -29,6 +32,7 @@ class Exchange:
         "_asking_since",
         "body",
         "cache",
+        "cache_control",
         "caller",
         "client",
         "ends",
@@ -47,7 +51,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, started: float, deadline: float) -> None:
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        self.path: str = scope["path"]
+        self.path: str = CROP if scope["path"].startswith("/crops/") else scope["path"]
         # Labels come from fixed sets, whatever clients send.
         self.handler = self.path if self.path in HANDLERS else "none"
         self.method = scope["method"] if scope["method"] in METHODS else "OTHER"
@@ -60,6 +64,7 @@ class Exchange:
         self.field = "url"
         self.caller: str | None = None
         self.cache: str | None = None
+        self.cache_control = b"no-store"
         self.upstream_seconds = 0.0
         self._asking = 0
         self._asking_since = 0.0

@@ -12,6 +12,7 @@ from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
 from .access_log import AccessLog
 from .breaker import Breaker
 from .cache import Cache
+from .cutter import Cutter
 from .metrics import Metrics
 from .probe import Probe
 from .settings import GatewaySettings
@@ -27,6 +28,7 @@ class Lifetime:
         self,
         transport: AiohttpTransport,
         upstream: Upstream,
+        cutter: Cutter,
         cache: Cache,
         probe: Probe,
         metrics: Metrics,
@@ -36,6 +38,7 @@ class Lifetime:
     ) -> None:
         self._transport = transport
         self._upstream = upstream
+        self._cutter = cutter
         self._cache = cache
         self._probe = probe
         self._metrics = metrics
@@ -48,6 +51,7 @@ class Lifetime:
         """Open the pool, and begin to probe and to show gauges."""
         tracing.start("ximilar-gateway")
         await self._transport.__aenter__()
+        await self._cutter.start()
         self._metrics.in_flight_limit.set(self._settings.max_in_flight)
         self._metrics.pool_limit.set(self._settings.pool)
         self._probe.start()
@@ -59,6 +63,7 @@ class Lifetime:
             self._heart.cancel()
         await self._probe.aclose()
         await self._upstream.aclose()
+        await self._cutter.aclose()
         await self._cache.aclose()
         await self._transport.__aexit__()
         self._access_log.flush()

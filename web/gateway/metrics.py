@@ -18,6 +18,7 @@ from .version import version
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+CUT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 UPSTREAM_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30)
 
 
@@ -30,6 +31,7 @@ class Metrics:
         self._processes = Processes(self._folder)
         self._of_requests(registry)
         self._of_calls(registry)
+        self._of_photos(registry)
         self._gauges(registry)
 
     def page(self) -> bytes:
@@ -101,6 +103,26 @@ class Metrics:
         )
         self.redis_errors = Counter(
             "gateway_redis_errors_total", "Failures of the shared cache.", registry=registry
+        )
+
+    def _of_photos(self, registry: CollectorRegistry) -> None:
+        self.photo_fetches = Counter(
+            "gateway_photo_fetches_total",
+            "Photos downloaded to cut crops out of them, by outcome: ok, or why there is none.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.photo_seconds = Histogram(
+            "gateway_photo_fetch_seconds",
+            "Time taken by these downloads.",
+            buckets=UPSTREAM_BUCKETS,
+            registry=registry,
+        )
+        self.cut_seconds = Histogram(
+            "gateway_photo_cut_seconds",
+            "Time taken to decode a photo and cut out the crops wanted at once.",
+            buckets=CUT_BUCKETS,
+            registry=registry,
         )
 
     def _gauges(self, registry: CollectorRegistry) -> None:

@@ -48,16 +48,19 @@ class Recognize:
     strict_category: bool
 
 
-def photo(body: bytes, *, allow_private: bool) -> Photo:
-    """Read the body of /detect and /tag. Raises Problem."""
-    return Photo(_address(document(body), "url", allow_private))
+def photo(body: bytes, *, allow_private: bool, own: str | None = None) -> Photo:
+    """Read the body of /detect and /tag. Raises Problem.
+
+    An address that begins with `own` is that of a crop of ours, and no rule for photos concerns it.
+    """
+    return Photo(_address(document(body), "url", allow_private, own))
 
 
-def search(body: bytes, *, allow_private: bool) -> Search:
-    """Read the body of /search. Raises Problem."""
+def search(body: bytes, *, allow_private: bool, own: str | None = None) -> Search:
+    """Read the body of /search; `own` is as for `photo`. Raises Problem."""
     found = document(body)
     return Search(
-        crop_url=_address(found, "crop_url", allow_private),
+        crop_url=_address(found, "crop_url", allow_private, own),
         category=_category(found),
         top_k=_top_k(found),
         strict_category=_switch(found, "strict_category"),
@@ -102,12 +105,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _address(found: dict[str, Any], field: str, allow_private: bool) -> str:
+def _address(found: dict[str, Any], field: str, allow_private: bool, own: str | None = None) -> str:
     value = found.get(field)
     if value is None:
         raise _wrong(field, "is required")
     if not isinstance(value, str):
         raise _wrong(field, "must be a string")
+    if own is not None and value.startswith(own):
+        return value
     try:
         return urls.photo_url(value, allow_private=allow_private)
     except urls.UrlRefused as refused:

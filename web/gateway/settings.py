@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, fields
 
 from procrastinate_app import environment
 from procrastinate_app.environment import Variable
-from procrastinate_app.settings import LOG_VARIABLES, XIMILAR_VARIABLES
+from procrastinate_app.variables import LOG_VARIABLES, XIMILAR_VARIABLES
+
+MIN_KEY_LENGTH = 32
 
 
 def _redis_url(text: str) -> str:
@@ -16,6 +18,16 @@ def _redis_url(text: str) -> str:
         raise ValueError("must start with redis://, rediss:// or unix://")
     if text and importlib.util.find_spec("redis") is None:
         raise ValueError("needs the package redis, an extra of this distribution")
+    return text
+
+
+def _public_url(text: str) -> str:
+    return environment.http_url(text) if text else text
+
+
+def _crop_key(text: str) -> str:
+    if text and len(text) < MIN_KEY_LENGTH:
+        raise ValueError(f"must be at least {MIN_KEY_LENGTH} characters (openssl rand -hex 32)")
     return text
 
 
@@ -80,6 +92,40 @@ VARIABLES = (
         secret=True,
     ),
     Variable(
+        "GATEWAY_PUBLIC_URL",
+        "public_url",
+        "the base URL by which clients reach the gateway, for the addresses of crops that it cuts itself",
+        parse=_public_url,
+    ),
+    Variable(
+        "GATEWAY_CROP_KEY",
+        "crop_key",
+        "signs these addresses, 32 characters or more, the same on all hosts; without it there are none",
+        parse=_crop_key,
+        secret=True,
+    ),
+    Variable(
+        "GATEWAY_CROP_SECONDS",
+        "crop_seconds",
+        "how long such an address is good",
+        "3600",
+        environment.number(60, 7 * 86400),
+    ),
+    Variable(
+        "GATEWAY_PHOTO_MAX_BYTES",
+        "photo_max_bytes",
+        "the largest photo that is downloaded to cut a crop out of it",
+        "20000000",
+        environment.whole(1000, 200_000_000),
+    ),
+    Variable(
+        "GATEWAY_PHOTO_MAX_PIXELS",
+        "photo_max_pixels",
+        "the most pixels of such a photo; each takes up to 4 bytes while it is cut, by two threads a process",
+        "50000000",
+        environment.whole(10_000, 1_000_000_000),
+    ),
+    Variable(
         "GATEWAY_BREAKER_SECONDS",
         "breaker_seconds",
         "how long Ximilar is left alone when half of its answers fail",
@@ -116,6 +162,8 @@ class GatewaySettings:
     collection_id: str
     api_url: str
     profile: str
+    collection_path: str
+    search_method: str
     task_id: str
     allow_private_urls: bool
     tokens_file: str
@@ -127,6 +175,11 @@ class GatewaySettings:
     cache_seconds: float
     cache_entries: int
     redis_url: str = field(repr=False)
+    public_url: str
+    crop_key: str = field(repr=False)
+    crop_seconds: float
+    photo_max_bytes: int
+    photo_max_pixels: int
     breaker_seconds: float
     probe_seconds: float
     max_requests: int
@@ -151,9 +204,14 @@ class GatewaySettings:
         return tuple(name for name, value in needed.items() if not value)
 
     @property
+    def signs_crops(self) -> bool:
+        """Whether crops that the gateway cuts have addresses."""
+        return bool(self.public_url and self.crop_key)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Texts that must never be printed."""
-        return tuple(text for text in (self.token, self.redis_url) if text)
+        return tuple(text for text in (self.token, self.redis_url, self.crop_key) if text)
 
 
 assert {f.name for f in fields(GatewaySettings)} == {v.field for v in VARIABLES}

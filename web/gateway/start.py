@@ -9,6 +9,7 @@ from typing import Any
 import gunicorn.glogging  # type: ignore[import-untyped]
 
 from procrastinate_app import environment, logs
+from procrastinate_app.ximilar import profiles
 
 from .settings import GatewaySettings
 from .version import version
@@ -41,6 +42,12 @@ def announce(settings: GatewaySettings) -> None:
     )
     for name in settings.missing:
         log.warning("variable_missing", variable=name, meaning="what needs it answers 502")
+    if not settings.signs_crops and not profiles.make(settings).gives_crops:
+        log.warning(
+            "no_crop_urls",
+            variables="GATEWAY_PUBLIC_URL and GATEWAY_CROP_KEY",
+            meaning="every crop_url is null; /recognize works all the same",
+        )
     if settings.allow_private_urls:
         log.warning("private_urls_allowed", meaning="for development only")
     if not settings.tokens_file and not _is_private(settings.host):

@@ -7,7 +7,6 @@ and will be billed, and its answer is kept for when that client asks again.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from .attempts import Attempts
 from .cache import Cache
 from .exchange import Exchange
 from .metrics import Metrics
+from .waiting import before
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ class Upstream:
         flight.ends = max(flight.ends, exchange.ends)
         exchange.asks()
         try:
-            answer, source = await _before(exchange.ends, flight.task)
+            answer, source = await before(exchange.ends, flight.task)
         finally:
             flight.waiters -= 1
             exchange.asked()
@@ -106,7 +106,7 @@ class Upstream:
             else:
                 return answer, "hit"
         answer = await self._attempts.make(call, flight)
-        if self._cache.enabled:
+        if self._cache.enabled and kept.keepable(answer):
             # Not waited for: the answer is here, and Redis may be slow.
             self._start(self._cache.put(key, _encoded(answer)))
         return answer, "miss"
@@ -125,15 +125,6 @@ class Upstream:
     def _note(self, call: Call[Any], exchange: Exchange, source: str) -> None:
         self._metrics.cache.labels(call.name, source).inc()
         exchange.note_cache(source)
-
-
-async def _before(ends: float, task: asyncio.Task[T]) -> T:
-    """Wait for a task until `ends`, without cancelling it. Raises TimedOut."""
-    try:
-        async with asyncio.timeout(ends - time.monotonic()):
-            return await asyncio.shield(task)
-    except TimeoutError as error:
-        raise errors.TimedOut("no answer before the request's deadline") from error
 
 
 def _encoded(answer: object) -> bytes:

@@ -10,10 +10,18 @@ import pytest
 from tests.fix_postgres import Database
 from tests.integration.reconcile.harness import Harness
 
+BOTH = pytest.mark.parametrize("profile", ["recognition", "fashion"])
+
 
 @pytest.fixture
-def harness(database: Database, owner: psycopg.Connection) -> Iterator[Harness]:
+def profile() -> str:
+    """The way of speaking to Ximilar; tests that concern both are parametrised with it."""
+    return "recognition"
+
+
+@pytest.fixture
+def harness(database: Database, owner: psycopg.Connection, profile: str) -> Iterator[Harness]:
     """A worker's tasks over a fresh Staging and an empty collection; removing and carrying over are on."""
-    harness = Harness(database.url, owner)
+    harness = Harness(database.url, owner, XIMILAR_API_PROFILE=profile)
     yield harness
     harness.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -17,14 +17,15 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from ops.emulator.collection import ABSENT, DUPLICATE, REMOVED, STORED, Collection, Photo
+from ops.emulator.recognition import photo_id
 from procrastinate_app import reconcile, removal, runs, sync, touched
 from procrastinate_app.database import Database, open_database
 from procrastinate_app.outcome import Ticket
 from procrastinate_app.retry import PutBack
-from procrastinate_app.services import Services, make_profile
+from procrastinate_app.sending import Sender
+from procrastinate_app.services import Services, make_profile, make_uploader
 from procrastinate_app.settings import Settings
 from procrastinate_app.throttle import Throttle
-from procrastinate_app.upload import Uploader
 from procrastinate_app.ximilar.calls import Call, Response
 from procrastinate_app.ximilar.errors import ServerFault, TimedOut
 
@@ -33,8 +34,8 @@ Row = dict[str, Any]
 
 COLLECTION = "collection-of-the-tests"
 TABLES = (
-    "public.raw_products, public.scraper_logs, photos, removals, passes, drains, touched, runs, run_products, attempts,"
-    " procrastinate_jobs, procrastinate_events"
+    "public.raw_products, public.scraper_logs, photos, strays, removals, passes, drains, touched, runs, run_products,"
+    " attempts, procrastinate_jobs, procrastinate_events"
 )
 
 
@@ -50,6 +51,7 @@ class Ximilar:
         self.calls: list[tuple[str, str, str]] = []
         self.script: list[str] = []
         self.refused: set[str] = set()
+        self.capacity = 0
         self.watch: Callable[[], None] = lambda: None
 
     def send(self, call: Call[T]) -> T:
@@ -61,32 +63,90 @@ class Ximilar:
             raise TimedOut("silence")
         if happens == "crash_before":
             raise Crash
-        code = self._apply(call)
+        keyed = "collection-id" in call.request.headers
+        answer = self._apply_keyed(call) if keyed else self._apply(call)
         self.watch()
         if happens == "drop":
             raise TimedOut("silence after the effect")
         if happens == "crash_after":
             raise Crash
-        status = {"status": {"code": code, "text": "", "request_id": "r"}}
-        return call.read(Response(200, {}, json.dumps(status).encode()))
+        return call.read(Response(200, {}, json.dumps(answer).encode()))
 
     def photos(self) -> dict[tuple[str, str], Row]:
-        """{(SKU, address): metadata} of all that is stored."""
-        return {(photo.sku_id, photo.url): photo.metadata for photo in self.collection.photos()}
+        """{(SKU, address): metadata} of all that is stored; a photo that is there twice fails the test."""
+        stored = self.collection.photos()
+        found = {(str(photo.sku_id), str(photo.url)): _said(photo.metadata) for photo in stored}
+        assert len(found) == len(stored), sorted((photo.sku_id, photo.url) for photo in stored)
+        return found
 
-    def _apply(self, call: Call[Any]) -> int:
+    def _apply(self, call: Call[Any]) -> Row:
         body = call.request.body
         sku, url = body["metadata"].get("sku_id"), body["image"]
         self.calls.append((call.name, sku, url))
-        if not sku or (call.name == "store" and url in self.refused):
+        return _status(self._collect(call.name, sku, url, body["metadata"]))
+
+    def _collect(self, name: str, sku: str | None, url: str, metadata: Row) -> int:
+        if not sku or (name == "store" and url in self.refused):
             return 400
-        if call.name == "remove":
-            return REMOVED if self.collection.remove(sku, url) == REMOVED else ABSENT
-        refusal = self.collection.refusal(sku, url, capacity=0)
+        if name == "remove":
+            return REMOVED if self.collection.remove(photo_id(sku, url)) == REMOVED else ABSENT
+        refusal = self.collection.refusal(photo_id(sku, url), capacity=0)
         if refusal is not None:
             return DUPLICATE
-        self.collection.add(Photo(sku, url, dict(body["metadata"]), None), capacity=0)  # type: ignore[arg-type]
+        self.collection.add(_photo(photo_id(sku, url), url, metadata), capacity=0)
         return STORED
+
+    def _apply_keyed(self, call: Call[Any]) -> Row:
+        """What the emulator's profile `fashion` does with each record."""
+        if call.name == "list":
+            return {"answer_records": [_listed(photo) for photo in self.collection.photos()]} | _status(200)
+        codes = {record["_id"]: self._do_keyed(call.name, record) for record in call.request.body["records"]}
+        done = [{"_id": record_id} for record_id, code in codes.items() if code == 200]
+        if call.name != "store":
+            some, none = (206, 404) if len(done) < len(codes) else (200, 200)
+            return {"answer_records": done} | _status(some if done else none)
+        reasons = {211: "record duplicate", 400: "bad image", 412: "hard capacity exceeded"}
+        skipped = [
+            {"_id": record_id, "_reason": {"status": {"code": code, "text": reasons[code]}}}
+            for record_id, code in codes.items()
+            if code != 200
+        ]
+        code = 210 if not skipped else 411 if set(codes.values()) == {211} else 211
+        return {"answer_records": done, "skipped_records": skipped} | _status(code)
+
+    def _do_keyed(self, name: str, record: Row) -> int:
+        record_id = record["_id"]
+        photo = self.collection.get(record_id)
+        sku = photo.sku_id if photo else record.get("sku_id")
+        url = str(photo.url if photo else record.get("_url"))
+        self.calls.append((name, str(sku), url))
+        metadata = {field: value for field, value in record.items() if not field.startswith("_")}
+        if name == "store":
+            if photo is not None:
+                return 211
+            if url in self.refused:
+                return 400
+            return self.collection.add(_photo(record_id, url, metadata), capacity=self.capacity)
+        if name == "update":
+            return 404 if self.collection.update(record_id, metadata, replace=False) is None else 200
+        return 200 if self.collection.remove(record_id) == REMOVED else 404
+
+
+def _photo(record_id: str, url: str, metadata: Row) -> Photo:
+    return Photo(record_id, url, dict(metadata), None)  # type: ignore[arg-type]
+
+
+def _status(code: int) -> Row:
+    return {"status": {"code": code, "text": "", "request_id": "r"}}
+
+
+def _said(metadata: Mapping[str, Any]) -> Row:
+    """Metadata without what only groups records, and without what is null."""
+    return {name: value for name, value in metadata.items() if value is not None and name != "product_id"}
+
+
+def _listed(photo: Photo) -> Row:
+    return {"_id": photo.id, "_url": photo.url, **photo.metadata}
 
 
 class Harness:
@@ -122,8 +182,14 @@ class Harness:
         """What tasks are given."""
         settings = self.settings
         throttle = Throttle(self.database, settings.rate_limit, repair_share=settings.repair_share)
-        uploader = Uploader(make_profile(settings), self.ximilar, throttle, self.database, concurrency=8)  # type: ignore[arg-type]
+        sender = Sender(self.ximilar, throttle, concurrency=8)  # type: ignore[arg-type]
+        uploader = make_uploader(make_profile(settings), sender, self.database)
         return Services(settings, self.database, uploader, uuid.uuid4())
+
+    @property
+    def keyed(self) -> bool:
+        """Whether records have ids of ours."""
+        return make_profile(self.settings).keyed is not None
 
     def close(self) -> None:
         self._runner.run(self._context.__aexit__(None, None, None))
@@ -177,6 +243,16 @@ class Harness:
 
     def begin(self, kind: runs.Kind) -> None:
         self.run(runs.begin(self.database, kind, batch_size=1000, max_seconds=3600))
+
+    def resend(self, sku: str) -> int:
+        """What `ximilar-sync resend SKU` does; returns how many products it queued."""
+
+        async def enqueue() -> int:
+            async with self.database.transaction() as tx:
+                await tx.run("lock_enqueueing")
+                return int(await tx.value("enqueue_resend", sku=sku))
+
+        return int(self.run(enqueue()))
 
     def reconcile(self) -> Row:
         """One comparison, without the work that follows from it."""

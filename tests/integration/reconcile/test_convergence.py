@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 
 from procrastinate_app.database import Database, Session
 from tests.fix_postgres import Database as Staging
+from tests.integration.reconcile.conftest import BOTH
 from tests.integration.reconcile.harness import Crash, Harness, urls
 
 SKUS = ("A", "B", "C")
@@ -134,6 +135,10 @@ class Catalogue(RuleBasedStateMachine):
     def photo_becomes_unreadable_or_readable(self, url: str, refused: bool) -> None:
         (self.harness.ximilar.refused.add if refused else self.harness.ximilar.refused.discard)(url)
 
+    @rule(sku=skus)
+    def operator_has_photos_sent_anew(self, sku: str) -> None:
+        self.harness.resend(sku)
+
     @rule(kind=st.sampled_from(["sync", "retry"]))
     def tick(self, kind: Any) -> None:
         self.harness.begin(kind)
@@ -200,6 +205,9 @@ class Catalogue(RuleBasedStateMachine):
         """A photo that the ledger has and the collection has not would never be sent again."""
         if not hasattr(self, "database"):
             return
+        if self.harness.keyed:
+            self._demand_every_id_is_known()
+            return
         stored = set(self.harness.ximilar.photos())
         attempted = {(sku, url) for name, sku, url in self.harness.ximilar.calls if name == "remove"}
         for sku, url in self.harness.rows("SELECT sku, url FROM photos"):
@@ -210,6 +218,14 @@ class Catalogue(RuleBasedStateMachine):
     def every_row_is_in_one_of_the_owners_states(self) -> None:
         states = {state for (state,) in self.harness.rows("SELECT DISTINCT ximilar_status FROM raw_products")}
         assert states <= {"pending", "synced", "error"}
+
+    def _demand_every_id_is_known(self) -> None:
+        """What the ledger has is stored, and what is stored is in the ledger or a stray: at any moment."""
+        stored = {photo.id for photo in self.harness.ximilar.collection.photos()}
+        ledger = {remote_id for (remote_id,) in self.harness.rows("SELECT remote_id FROM photos")}
+        strays = {remote_id for (remote_id,) in self.harness.rows("SELECT remote_id FROM strays")}
+        assert ledger <= stored <= ledger | strays
+        assert not ledger & strays
 
     def _converge(self) -> None:
         """Heal everything and leave it to the schedule: then nothing is left to be done, and all is as it says."""
@@ -230,6 +246,7 @@ class Catalogue(RuleBasedStateMachine):
             harness.reconcile()
             harness.work()
         assert harness.ximilar.photos() == harness.wanted()
+        assert not harness.rows("SELECT FROM strays")
         calls = len(harness.ximilar.calls)
         ended = harness.reconcile()
         harness.work()
@@ -241,20 +258,21 @@ class Catalogue(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine_harness(database: Staging, owner: psycopg.Connection) -> Iterator[Harness]:
+def machine_harness(database: Staging, owner: psycopg.Connection, profile: str) -> Iterator[Harness]:
     owner.execute("SET synchronous_commit = off")
-    harness = Harness(database.url, owner, LOG_LEVEL="error")
+    harness = Harness(database.url, owner, LOG_LEVEL="error", XIMILAR_API_PROFILE=profile)
     yield harness
     harness.close()
 
 
-@pytest.mark.timeout(120)
+@BOTH
+@pytest.mark.timeout(240)
 def test_the_collection_ends_as_the_catalogue(machine_harness: Harness) -> None:
     Machine = type("Machine", (Catalogue,), {"harness": machine_harness})  # noqa: N806  a class
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=100,
+            max_examples=60,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

@@ -9,6 +9,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from procrastinate_app import reconcile
+from tests.integration.reconcile.conftest import BOTH
 from tests.integration.reconcile.harness import Harness, urls
 
 COLUMNS = "external_id, brand, name, category, price, image_urls, image_status"
@@ -34,6 +35,7 @@ def two_passes(harness: Harness) -> dict[str, Any]:
     return ended
 
 
+@BOTH
 @pytest.mark.parametrize(
     "how",
     [
@@ -138,7 +140,7 @@ def test_a_removed_product_is_selected_when_it_returns(harness: Harness) -> None
 
 
 @pytest.mark.parametrize("cut_off_at", ["crash_before", "crash_after", "drop", "lost", "503"])
-@pytest.mark.parametrize("call", [0, 1])
+@pytest.mark.parametrize(("profile", "call"), [("recognition", 0), ("recognition", 1), ("fashion", 0)])
 def test_a_removal_that_was_cut_off_is_completed(harness: Harness, cut_off_at: str, call: int) -> None:
     (product,) = fill(harness, 1, photos=2)
     harness.edit(product, image_status="pending")
@@ -196,6 +198,7 @@ def test_held_removals_are_applied_by_their_number(harness: Harness) -> None:
     assert len(harness.ximilar.calls) == 25
 
 
+@BOTH
 def test_truncate_and_copy_removes_nothing(harness: Harness) -> None:
     fill(harness, 5, photos=2)
     harness.owner.execute("CREATE TABLE public.dump AS SELECT * FROM raw_products")
@@ -206,6 +209,7 @@ def test_truncate_and_copy_removes_nothing(harness: Harness) -> None:
     assert harness.ximilar.calls == []
 
 
+@BOTH
 @pytest.mark.parametrize("synced_first", [True, False])
 def test_truncate_and_copy_with_new_ids_sends_and_removes_nothing(
     harness: Harness, synced_first: bool
@@ -265,6 +269,7 @@ def test_two_rows_that_share_a_photo_do_not_replace_each_others_for_ever(harness
     assert harness.ximilar.photos() == harness.wanted()
 
 
+@BOTH
 def test_with_the_switch_off_removals_are_counted_and_not_done(harness: Harness) -> None:
     fill(harness, 2)
     harness.variables["XIMILAR_REMOVE"] = "off"

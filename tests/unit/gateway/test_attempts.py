@@ -51,6 +51,7 @@ def attempts(transport: Transport, limit: int = 10, deadline: float = 30.0, toke
         transport,
         Breaker(30),
         Metrics(),
+        spare=Breaker(30),
         limit=limit,
         deadline=deadline,
         token_known=token,

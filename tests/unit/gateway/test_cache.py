@@ -8,14 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from procrastinate_app.ximilar.answers import Candidate, Item, Tags
+from procrastinate_app.ximilar.answers import Candidate, Item, Photo, Tags
 from procrastinate_app.ximilar.calls import Call
+from procrastinate_app.ximilar.fashion import Fashion
 from procrastinate_app.ximilar.recognition import Recognition
 from web.gateway import cache
 from web.gateway.cache import Cache
 
 PROFILE = Recognition("c")
 URL = "https://cdn.example.com/a.jpg"
+(TAG,) = PROFILE.tag([Photo(URL)])
+_, COLORS = Fashion("c").tag([Photo(URL), Photo(jpeg=b"x")])
 
 
 class Clock:
@@ -29,9 +32,13 @@ class Clock:
     ("call", "answer"),
     [
         (PROFILE.detect(URL), [Item(URL, [1, 2.5, 3, 4], "Jacket", 0.9), Item(None, [], None, None)]),
-        (PROFILE.tag(URL), Tags("coat", "khaki")),
-        (PROFILE.search(URL, 3), [Candidate("A", 0.5, ["u"], {"price": "1", "more": {"a": [1, None]}})]),
-        (PROFILE.search(URL, 3), []),
+        (TAG, [Tags("coat", "khaki")]),
+        (COLORS, [Tags(color_hex="#BDB76B"), Tags()]),
+        (
+            PROFILE.search(Photo(URL), 3),
+            [Candidate("A", 0.5, ["u"], {"price": "1", "more": {"a": [1, None]}})],
+        ),
+        (PROFILE.search(Photo(URL), 3), []),
     ],
 )
 def test_answers_come_back_as_they_were(call: Any, answer: Any) -> None:
@@ -45,10 +52,16 @@ def test_what_another_program_kept_is_refused() -> None:
 
 
 def test_keys_differ_by_call_body_and_api() -> None:
-    calls: list[Call[Any]] = [PROFILE.detect(URL), PROFILE.tag(URL)]
-    calls += [PROFILE.search(URL, 1), PROFILE.search(URL, 2), Recognition("other").search(URL, 1)]
+    calls: list[Call[Any]] = [PROFILE.detect(URL), TAG]
+    calls += [
+        PROFILE.search(Photo(URL), 1),
+        PROFILE.search(Photo(URL), 2),
+        Recognition("other").search(Photo(URL), 1),
+    ]
     keys = {cache.key_of(call, api) for call in calls for api in ("https://a", "https://b")}
     assert len(keys) == 10
+    searches = [Fashion(collection).search(Photo(URL), 1) for collection in ("c", "other")]
+    assert len({cache.key_of(call, "https://a") for call in searches}) == 2
     assert cache.key_of(calls[0], "https://a") == cache.key_of(PROFILE.detect(URL), "https://a")
 
 

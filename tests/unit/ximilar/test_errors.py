@@ -12,18 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from procrastinate_app.ximilar import envelope, errors
-from procrastinate_app.ximilar.answers import Record, Stored
+from procrastinate_app.ximilar.answers import Photo, Record, Stored
 from procrastinate_app.ximilar.calls import Call, Response
+from procrastinate_app.ximilar.fashion import Fashion
 from procrastinate_app.ximilar.recognition import Recognition
 
 RECORD = Record("https://cdn.example.com/a.jpg", {"sku_id": "A-1"})
+PHOTO = Photo(RECORD.url)
 PROFILE = Recognition("c")
+FASHION = Fashion("c")
 STORE = PROFILE.store([RECORD])
 REMOVE = PROFILE.remove([RECORD])
 ASKING: list[Call[Any]] = [
     PROFILE.detect(RECORD.url),
-    PROFILE.tag(RECORD.url),
-    PROFILE.search(RECORD.url, 10),
+    *PROFILE.tag([PHOTO]),
+    PROFILE.search(PHOTO, 10),
+    FASHION.detect(RECORD.url),
+    *FASHION.tag([PHOTO]),
+    *FASHION.tag([PHOTO, PHOTO]),
+    FASHION.search(PHOTO, 10),
 ]
 
 

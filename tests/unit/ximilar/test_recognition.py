@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from procrastinate_app.ximilar import errors
-from procrastinate_app.ximilar.answers import Candidate, Item, Record, Tags
+from procrastinate_app.ximilar.answers import Candidate, Item, Photo, Record, Tags
 from procrastinate_app.ximilar.calls import Response
 from procrastinate_app.ximilar.recognition import Recognition
 
 URL = "https://cdn.example.com/a.jpg"
 PROFILE = Recognition("c", "task-1")
+(TAG,) = PROFILE.tag([Photo(URL)])
 RECORD = Record(URL, {"sku_id": "A-1", "brand": "B", "price": "599.00", "currency": "AED"})
 
 
@@ -44,9 +45,14 @@ def test_remove_sends_the_photo_and_its_sku() -> None:
 def test_asking_calls_send_records() -> None:
     records = {"records": [{"_url": URL}]}
     assert PROFILE.detect(URL).request.body == records
-    assert PROFILE.tag(URL).request.body == {**records, "task_id": "task-1"}
-    assert Recognition("c").tag(URL).request.body == records
-    assert PROFILE.search(URL, 3).request.body == {**records, "collection_id": "c", "k": 3}
+    assert TAG.request.body == {**records, "task_id": "task-1"}
+    assert Recognition("c").tag([Photo(URL)])[0].request.body == records
+    assert PROFILE.search(Photo(URL), 3).request.body == {**records, "collection_id": "c", "k": 3}
+
+
+def test_bytes_go_as_base64() -> None:
+    (tag,) = Recognition("c").tag([Photo(jpeg=b"\xff\xd8")])
+    assert tag.request.body == {"records": [{"_base64": "/9g="}]}
 
 
 def test_detect_reads_objects() -> None:
@@ -94,7 +100,7 @@ def test_a_records_own_status_counts() -> None:
 
 def test_list_without_a_status_is_forgiven() -> None:
     assert PROFILE.detect(URL).read(Response(200, {}, b'{"records":[{}]}')) == []
-    assert PROFILE.search(URL, 1).read(Response(200, {}, b'{"answer_records":[]}')) == []
+    assert PROFILE.search(Photo(URL), 1).read(Response(200, {}, b'{"answer_records":[]}')) == []
 
 
 def test_tag_takes_the_best_of_each() -> None:
@@ -105,15 +111,15 @@ def test_tag_takes_the_best_of_each() -> None:
         "Pattern": [{"name": "solid"}],
     }
     best = {"name": "Shirt", "prob": 1.0}
-    assert PROFILE.tag(URL).read(record(_tags=tags, best_label=best)) == Tags(
-        "bomber_jacket", "khaki", "#BDB76B", "nylon ripstop", "solid"
-    )
+    assert TAG.read(record(_tags=tags, best_label=best)) == [
+        Tags("bomber_jacket", "khaki", "#BDB76B", "nylon ripstop", "solid")
+    ]
 
 
 def test_tag_falls_back_on_the_best_label() -> None:
-    assert PROFILE.tag(URL).read(record(best_label={"name": "Rain Coat"})) == Tags("rain_coat")
-    assert PROFILE.tag(URL).read(record()) == Tags()
-    assert PROFILE.tag(URL).read(record(_tags=[], best_label=3)) == Tags()
+    assert TAG.read(record(best_label={"name": "Rain Coat"})) == [Tags("rain_coat")]
+    assert TAG.read(record()) == [Tags()]
+    assert TAG.read(record(_tags=[], best_label=3)) == [Tags()]
 
 
 def test_search_has_one_candidate_a_sku_best_first() -> None:
@@ -122,7 +128,7 @@ def test_search_has_one_candidate_a_sku_best_first() -> None:
         {"sku_id": "B", "score": 0.7, "image_urls": ["u2"]},
         {"sku_id": "A", "score": 0.9, "image_urls": ["u3", 4], "metadata": {"brand": "new"}},
     ]
-    assert PROFILE.search(URL, 3).read(ok(answer_records=rows)) == [
+    assert PROFILE.search(Photo(URL), 3).read(ok(answer_records=rows)) == [
         Candidate("A", 0.9, ["u3", "u1"], {"brand": "new"}),
         Candidate("B", 0.7, ["u2"], {}),
     ]
@@ -130,4 +136,7 @@ def test_search_has_one_candidate_a_sku_best_first() -> None:
 
 def test_search_reads_a_sku_from_metadata_or_a_number_and_drops_what_has_none() -> None:
     rows = [{"metadata": {"sku_id": "A"}}, {"sku_id": 17}, {"score": 1}, None]
-    assert [found.sku_id for found in PROFILE.search(URL, 3).read(ok(answer_records=rows))] == ["A", "17"]
+    assert [found.sku_id for found in PROFILE.search(Photo(URL), 3).read(ok(answer_records=rows))] == [
+        "A",
+        "17",
+    ]

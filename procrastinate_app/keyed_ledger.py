@@ -1,0 +1,118 @@
+"""The ledger where records have ids of ours: every id that the collection may hold is written down before it does.
+
+An id is in the ledger (stored, and to stay) or a stray (to be stored, or to be deleted), so that whatever a crash
+leaves behind, the next job of the product brings it to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from .database import Database
+from .plan import UNSURE, LedgerEntry, Stray
+from .ximilar.answers import Record, Stored
+from .ximilar.profile import Profile
+
+
+class KeyedLedger:
+    """The ledger of one profile and collection. Every change is one transaction, and safe to repeat."""
+
+    def __init__(self, database: Database, profile: Profile) -> None:
+        self._database = database
+        self._where = {"profile": profile.name, "collection_id": profile.collection_id}
+
+    async def entries(self, product_id: int) -> dict[str, LedgerEntry]:
+        """Return {address: entry} of a product's photos."""
+        rows = await self._database.all("photos_of", product_id=product_id, **self._where)
+        return {row["url"]: LedgerEntry.of(row) for row in rows}
+
+    async def strays(self, product_id: int) -> list[Stray]:
+        """Return what the collection may hold of a product beside that."""
+        rows = await self._database.all("strays_of", product_id=product_id, **self._where)
+        return [Stray(row["remote_id"], row["stored"]) for row in rows]
+
+    async def expect(self, product_id: int, records: Iterable[Record]) -> None:
+        """Write that records are about to be inserted."""
+        await self._step(product_id, "expect_records", ids=_ids(records))
+
+    async def keep(
+        self, product_id: int, records: Sequence[Record], answers: Sequence[Stored], content_hash: UUID
+    ) -> None:
+        """Write that records are stored, with this content unless they were there `already`.
+
+        What the ledger had at the same addresses is to be deleted.
+        """
+        if records:
+            await self._step(
+                product_id,
+                "keep_records",
+                ids=_ids(records),
+                urls=[record.url for record in records],
+                already=[answer.already for answer in answers],
+                sku=records[0].metadata.get("sku_id"),
+                content_hash=content_hash,
+                unsure=UNSURE,
+                request_id=answers[0].request_id,
+            )
+
+    async def drop_refused(self, product_id: int, records: Sequence[Record]) -> None:
+        """Write that records that were expected are not stored, and never were."""
+        if records:
+            await self._step(product_id, "drop_refused", ids=_ids(records))
+
+    async def withdraw(self, product_id: int, records: Iterable[Record], *, stored: bool = True) -> None:
+        """Write that records are about to be deleted; not `stored`: that the collection has lost them."""
+        await self._step(product_id, "withdraw_records", ids=_ids(records), stored=stored)
+
+    async def drop(self, product_id: int, records: Sequence[Record]) -> None:
+        """Write that records are deleted; a synced row of which nothing is left becomes `pending`."""
+        if not records:
+            return
+        async with self._database.transaction() as tx:
+            await tx.run("lock_records", product_id=product_id)
+            await tx.run("drop_records", product_id=product_id, ids=_ids(records), **self._where)
+            await tx.run("unsync_without_records", product_id=product_id, **self._where)
+
+    async def doubt(self, product_id: int, records: Iterable[Record]) -> None:
+        """Write that records are about to be updated."""
+        await self._step(product_id, "doubt_records", ids=_ids(records), unsure=UNSURE)
+
+    async def settle(
+        self, product_id: int, records: Sequence[Record], answers: Sequence[Stored], content_hash: UUID
+    ) -> None:
+        """Write that records have this content now."""
+        if records:
+            await self._step(
+                product_id,
+                "settle_records",
+                ids=_ids(records),
+                sku=records[0].metadata.get("sku_id"),
+                content_hash=content_hash,
+                request_id=answers[0].request_id,
+            )
+
+    async def forget_nameless(self, product_id: int, records: Sequence[Record]) -> None:
+        """Forget photos that were stored by others, under ids that nobody here knows."""
+        if records:
+            urls = [record.url for record in records]
+            await self._step(product_id, "forget_nameless", urls=urls)
+
+    async def inherit(self, product_id: int, sku: str | None, urls: Sequence[str]) -> int:
+        """Take over what rows that are gone left behind under this SKU, of these addresses; returns how many."""
+        return await self._step(product_id, "inherit_records", sku=sku, urls=list(urls))
+
+    async def bequeath(self, product_id: int) -> int:
+        """Give the photos of a row that is gone to those that list them under its SKU; returns how many."""
+        heirs = await self._database.all("heirs_of_records", product_id=product_id, **self._where)
+        return sum([await self.inherit(heir["product_id"], heir["sku"], heir["urls"]) for heir in heirs])
+
+    async def _step(self, product_id: int, name: str, **parameters: Any) -> int:
+        async with self._database.transaction() as tx:
+            await tx.run("lock_records", product_id=product_id)
+            return await tx.run(name, product_id=product_id, **parameters, **self._where)
+
+
+def _ids(records: Iterable[Record]) -> list[str]:
+    return [record.remote_id for record in records if record.remote_id is not None]

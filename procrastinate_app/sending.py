@@ -1,0 +1,195 @@
+"""Sends records to Ximilar, one request a slot and several at once, and has each answer written down at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+from uuid import UUID
+
+import psycopg
+
+from . import deadlines
+from .throttle import NoSlot, Slot, Throttle
+from .ximilar.answers import Record, Stored
+from .ximilar.calls import Call
+from .ximilar.errors import AccountFault, SystemFault
+from .ximilar.requests_transport import RequestsTransport
+
+T = TypeVar("T")
+
+# Of one product, so that a product of many photos keeps the limit used, and a poisonous one meets few faults.
+REQUESTS_AT_ONCE = 3
+# A photo that is stored must be written down, be the database away for a moment.
+LEDGER_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Whose photos are sent: a product with the hash of its metadata, for a `repair` or not."""
+
+    product_id: int
+    content_hash: UUID | None = None
+    repair: bool = False
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What became of a push: the answers by kind of call, and what ended it early, if anything.
+
+    `fault` is the first system fault, met as the account's `probe` or not, with `paused` if it paused the
+    account; `no_slot` is why no request could be sent; `unfinished` that time ran out.
+    """
+
+    answers: list[Stored] = field(default_factory=list)
+    updated: list[Stored] = field(default_factory=list)
+    removed: list[Stored] = field(default_factory=list)
+    forgotten: int = 0
+    fault: SystemFault | None = None
+    probe: bool = False
+    paused: bool = False
+    no_slot: str | None = None
+    unfinished: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every call that was to be made has its answer."""
+        return self.fault is None and self.no_slot is None and not self.unfinished
+
+    @property
+    def progressed(self) -> bool:
+        """Whether anything was done."""
+        return bool(self.answers or self.updated or self.removed or self.forgotten)
+
+    @property
+    def refusals(self) -> int:
+        """How many records were refused."""
+        return sum(answer.fault is not None for answer in (*self.answers, *self.updated, *self.removed))
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One errand under way: no new call starts at `until` (monotonic) or once something went wrong."""
+
+    errand: Errand
+    pushed: Pushed
+    until: float
+
+    @classmethod
+    def begin(cls, errand: Errand) -> Push:
+        return cls(errand, Pushed(), time.monotonic() + deadlines.PUSH)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A kind of call over records: how it is made, what is written before it leaves and after its answer."""
+
+    make: Callable[[Sequence[Record]], Call[list[Stored]]]
+    keep: Callable[[Sequence[Record], Sequence[Stored]], Awaitable[None]]
+    announce: Callable[[Sequence[Record]], Awaitable[None]] | None = None
+
+
+class Sender:
+    """Sends over one transport; `concurrency` calls in flight in this process."""
+
+    def __init__(self, transport: RequestsTransport, throttle: Throttle, *, concurrency: int) -> None:
+        self._transport = transport
+        self._throttle = throttle
+        self._free_calls = asyncio.Semaphore(concurrency)
+        self._in_flight: set[asyncio.Task[bool]] = set()
+
+    async def send(self, push: Push, delivery: Delivery, records: Sequence[Record], *, batch: int) -> None:
+        """Send the records, several calls at once unless it is a repair: it leaves those in flight to others."""
+        batches = _batches(records, batch)
+        at_once = 1 if push.errand.repair else min(REQUESTS_AT_ONCE, -(-len(records) // batch))
+        await asyncio.gather(*(self._drain(push, delivery, batches) for _ in range(at_once)))
+
+    async def finish(self) -> None:
+        """Wait for calls whose job was cancelled: their answers still go to the ledger."""
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=deadlines.FINISH)
+
+    async def _drain(self, push: Push, delivery: Delivery, batches: Iterator[list[Record]]) -> None:
+        pushed = push.pushed
+        for records in batches:
+            async with self._free_calls:
+                if not pushed.complete:
+                    return
+                if time.monotonic() >= push.until:
+                    pushed.unfinished = True
+                    return
+                try:
+                    if delivery.announce is not None:
+                        await delivery.announce(records)
+                    await self._send_in_slot(push, delivery, records)
+                except BaseException:
+                    # The job ends here and comes back: the rest must not be sent behind its back as well.
+                    pushed.unfinished = True
+                    raise
+
+    async def _send_in_slot(self, push: Push, delivery: Delivery, records: Sequence[Record]) -> None:
+        pushed, sent = push.pushed, False
+        while not sent:
+            try:
+                slot = await self._throttle.slot(
+                    max_wait=push.until - time.monotonic(), repair=push.errand.repair
+                )
+            except NoSlot as refusal:
+                if refusal.cause == "busy":
+                    pushed.unfinished = True
+                else:
+                    pushed.no_slot = refusal.cause
+                return
+            if not pushed.complete and not slot.probe:
+                return
+            # Shielded: a call that has left cannot be called back, so its answer is kept, come what may.
+            call = asyncio.create_task(self._send(push, delivery, records, slot))
+            self._in_flight.add(call)
+            call.add_done_callback(self._in_flight.discard)
+            sent = await asyncio.shield(call)
+
+    async def _send(self, push: Push, delivery: Delivery, records: Sequence[Record], slot: Slot) -> bool:
+        """Make the call and keep its answer. Returns False if the slot was missed and nothing was sent."""
+        try:
+            answers = await asyncio.to_thread(self._call, slot, delivery.make(records))
+        except SystemFault as fault:
+            await self._keep_fault(slot, fault, push.pushed)
+            return True
+        if answers is None:
+            return False
+        await delivery.keep(records, answers)
+        await self._throttle.succeeded(slot)
+        return True
+
+    async def _keep_fault(self, slot: Slot, fault: SystemFault, pushed: Pushed) -> None:
+        """Keep and tell the first fault; one of the account's is told whichever came first: it pauses everybody."""
+        if pushed.fault is None or (
+            isinstance(fault, AccountFault) and not isinstance(pushed.fault, AccountFault)
+        ):
+            pushed.fault, pushed.probe = fault, slot.probe
+            pushed.paused = await self._throttle.failed(slot, fault)
+
+    def _call(self, slot: Slot, call: Call[T]) -> T | None:
+        # In the thread, as late as can be: the loop and the threads' start have their delays too.
+        return None if slot.missed else self._transport.send(call)
+
+
+async def patiently(write: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a write that is safe to repeat until the database takes it, for a minute at most."""
+    gives_up = time.monotonic() + LEDGER_PATIENCE_SECONDS
+    while True:
+        try:
+            return await write()
+        except psycopg.OperationalError:
+            if time.monotonic() >= gives_up:
+                raise
+            await asyncio.sleep(0.5)
+
+
+def _batches(records: Sequence[Record], size: int) -> Iterator[list[Record]]:
+    rest = iter(records)
+    while batch := list(islice(rest, size)):
+        yield batch
