@@ -15,6 +15,7 @@ pytest_plugins = (
     "tests.fix_catalogue",
     "tests.fix_upstream",
     "tests.fix_worker",
+    "tests.fix_proxy",
 )
 
 
