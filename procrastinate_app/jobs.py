@@ -1,13 +1,14 @@
 """procrastinate's job manager with what a paid, rate-limited account needs: no product job is fetched during a
-pause, and an acknowledgement is not lost to a moment without the database."""
+pause, and neither an acknowledgement nor a tick is lost to a moment without the database."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime
+import functools
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
 from procrastinate import utils
 from procrastinate.exceptions import ConnectorException, UniqueViolation
@@ -17,6 +18,8 @@ from procrastinate.manager import JobManager
 from . import logs
 from .queries import sql
 from .schedule import PRODUCT_QUEUE, QUEUES
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
 
@@ -62,6 +65,12 @@ class PatientJobManager(JobManager):
             job, "retry_held_job", seconds=seconds, priority=priority, queue=queue, lock=lock
         )
 
+    async def defer_periodic_job(self, job: Job, periodic_id: str, defer_timestamp: int) -> int | None:
+        """Defer a tick's job; the tick is unique in the database, so that a repetition defers nothing twice."""
+        return await _patiently(
+            functools.partial(super().defer_periodic_job, job, periodic_id, defer_timestamp)
+        )
+
     async def register_worker(self) -> int:
         self.queue_worker = await super().register_worker()
         return self.queue_worker
@@ -79,18 +88,29 @@ class PatientJobManager(JobManager):
 
     async def _acknowledge(self, job: Job, name: str, **parameters: Any) -> None:
         """Repeat until the database takes it: a job whose end is lost stays `doing`, with its lock, for ever."""
-        gives_up = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            try:
-                held = await self.connector.execute_query_all_async(
-                    sql(name), job_id=job.id, attempts=job.attempts, **parameters
-                )
-            except ConnectorException:
-                if time.monotonic() >= gives_up:
-                    raise
-                await asyncio.sleep(1.0)
-            else:
-                if not held:
-                    # Taken over by a rescue, or ended by an earlier try whose answer was lost.
-                    log.warning("job_ended_elsewhere", job_id=job.id)
-                return
+        held = await _patiently(
+            functools.partial(
+                self.connector.execute_query_all_async,
+                sql(name),
+                job_id=job.id,
+                attempts=job.attempts,
+                **parameters,
+            )
+        )
+        if not held:
+            # Taken over by a rescue, or ended by an earlier try whose answer was lost.
+            log.warning("job_ended_elsewhere", job_id=job.id)
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Repeat what is safe to repeat until the database takes it, for a minute at most."""
+    gives_up = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return await ask()
+        except UniqueViolation:
+            raise  # an answer, not the want of one
+        except ConnectorException:
+            if time.monotonic() >= gives_up:
+                raise
+            await asyncio.sleep(1.0)

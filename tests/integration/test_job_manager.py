@@ -117,6 +117,33 @@ def test_an_acknowledgement_survives_a_killed_connection(
     assert catalogue.statuses() == [status]
 
 
+def test_a_tick_survives_a_killed_connection(
+    database: Database, catalogue: Catalogue, worker: Worker
+) -> None:
+    """procrastinate ends a worker whose deferrer meets a fault, and has noted the tick as done by then."""
+    tick = Job(
+        id=None,
+        queue="control",
+        lock=None,
+        queueing_lock=None,
+        task_name="prune",
+        task_kwargs={"timestamp": 1},
+    )
+
+    async def defer() -> int | None:
+        app = SyncApp(worker.settings)
+        async with app.open_async():
+            with psycopg.connect(database.owner_url) as blocker:
+                blocker.execute("LOCK ximilar.procrastinate_periodic_defers")
+                deferring = asyncio.ensure_future(app.job_manager.defer_periodic_job(tick, "", 1))
+                await eventually(lambda: kill_whoever_waits(catalogue))
+            assert await deferring is not None
+            return await app.job_manager.defer_periodic_job(tick, "", 1)
+
+    assert asyncio.run(defer()) is None
+    assert catalogue.value("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'prune'") == 1
+
+
 def kill_whoever_waits(catalogue: Catalogue) -> bool:
     """End the backends of the role that wait for a lock; returns whether there was one."""
     return bool(
