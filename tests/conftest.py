@@ -16,6 +16,8 @@ pytest_plugins = (
     "tests.fix_upstream",
     "tests.fix_worker",
     "tests.fix_proxy",
+    "tests.fix_drill",
+    "tests.fix_hosts",
 )
 
 

@@ -40,11 +40,12 @@ class _Faults:
 
 @dataclass(slots=True)
 class _Trap:
-    """Resets the connection whose client says `pattern`, before the server hears it or instead of its answer."""
+    """Waits for a client that says `pattern`, and springs before the server hears it or instead of its answer."""
 
     pattern: bytes
     heard: bool
     times: int
+    holds: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -114,6 +115,10 @@ class FaultProxy:
         The server hears it first if `heard`, and its answer is lost; otherwise it never does.
         """
         self._traps.append(_Trap(pattern, heard, times))
+
+    def hold_at(self, pattern: bytes, *, heard: bool = False) -> None:
+        """Hold everything back, both ways, from the moment a client says `pattern`; the server hears that if `heard`."""
+        self._traps.append(_Trap(pattern, heard, 1, holds=True))
 
     def cut(self) -> None:
         """Close every connection in order, as a server does that goes down."""
@@ -191,6 +196,9 @@ class FaultProxy:
         time.sleep(faults.delay)
         faults.passing.wait()
         trap = self._sprung(chunk) if way == "up" else None
+        if trap is not None and trap.holds:
+            self._hold(trap, link, chunk)
+            return True
         if trap is None or trap.heard:
             _send(target, chunk[: faults.left])
         if trap is not None and trap.heard:
@@ -203,6 +211,12 @@ class FaultProxy:
         else:
             return True
         return False
+
+    def _hold(self, trap: _Trap, link: _Link, chunk: bytes) -> None:
+        self.black_hole()
+        if not trap.heard:
+            self._faults["up"].passing.wait()
+        _send(link.server, chunk)
 
     def _sprung(self, chunk: bytes) -> _Trap | None:
         with self._lock:

@@ -124,6 +124,24 @@ def test_a_trap_springs_before_or_after_the_server_hears(
     wait_until(lambda: echo.heard == b"hellono harmcommit", 5)
 
 
+@pytest.mark.parametrize("heard", [False, True])
+def test_it_holds_everything_from_a_word_on(
+    proxy: FaultProxy, client: socket.socket, echo: Echo, *, heard: bool
+) -> None:
+    proxy.hold_at(b"word", heard=heard)
+    client.sendall(b"word")
+    wait_until(lambda: proxy.caught, 5)
+    if heard:
+        wait_until(lambda: echo.heard == b"helloword", 5)
+    client.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        client.recv(1)
+    assert (echo.heard == b"helloword") == heard
+    client.settimeout(5)
+    proxy.heal()
+    assert client.recv(100) == b"word"
+
+
 @pytest.mark.parametrize("how", ["cut", "reset", "refuse"])
 def test_it_ends_connections(proxy: FaultProxy, client: socket.socket, how: str) -> None:
     getattr(proxy, how)()
