@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from tests.fix_system import System, most_in_a_second, wait_until
+
+PROPERTY = "drill"
 
 
 @dataclass(slots=True)
@@ -17,10 +20,9 @@ class Drill:
     """One drill over a system. `figures` are printed in one line when it has been judged."""
 
     system: System
-    name: str
+    say: Callable[[dict[str, object]], None]
     figures: dict[str, object] = field(default_factory=dict)
     healed_at: float = 0.0
-    _sent_at: float = 0.0
 
     def begin(self, products: int, *, photos: int = 1, sent: int = 5) -> None:
         """Have the catalogue synced, and return when `sent` photos have arrived."""
@@ -79,14 +81,29 @@ class Drill:
         held = "SELECT count(*) FROM ximilar.procrastinate_jobs WHERE status = 'doing' AND queue_name = 'products'"
         wait_until(lambda: self.system.query(held) == [(0,)], seconds, self.system.tails)
 
-    def say(self, figures: dict[str, object]) -> None:
-        """Print one line, past pytest's capture."""
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Callable[[dict[str, object]], None]:
+    """Keeps figures for the line that is printed about this test at the end."""
+
+    def keep(figures: dict[str, object]) -> None:
         line = ", ".join(f"{name} {value}" for name, value in figures.items())
-        assert sys.__stderr__ is not None
-        print(f"drill {self.name}: {line}", file=sys.__stderr__, flush=True)
+        request.node.user_properties.append((PROPERTY, line))
+
+    return keep
 
 
 @pytest.fixture
-def drill(system: System, request: pytest.FixtureRequest) -> Drill:
-    """A drill of this test's name."""
-    return Drill(system, request.node.name.removeprefix("test_"))
+def drill(system: System, say: Callable[[dict[str, object]], None]) -> Drill:
+    """A drill over a system."""
+    return Drill(system, say)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print the figures of each drill in one line, from whatever process it ran in."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, line in report.user_properties:
+                if name == PROPERTY and report.when == "call":
+                    drilled = report.nodeid.rpartition("::")[2].removeprefix("test_")
+                    terminalreporter.write_line(f"drill {drilled}: {line}")

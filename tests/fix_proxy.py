@@ -117,7 +117,7 @@ class FaultProxy:
         self._traps.append(_Trap(pattern, heard, times))
 
     def hold_at(self, pattern: bytes, *, heard: bool = False) -> None:
-        """Hold everything back, both ways, from the moment a client says `pattern`; the server hears that if `heard`."""
+        """Hold everything back, both ways, from the moment a client says `pattern`; the server hears it if `heard`."""
         self._traps.append(_Trap(pattern, heard, 1, holds=True))
 
     def cut(self) -> None:
