@@ -13,7 +13,7 @@ from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 
 from . import logs
-from .database import Connection, conninfo, pool_options
+from .database import Connection, conninfo, make_pool, pool_options
 
 RECONNECT_SECONDS = 5.0
 
@@ -24,12 +24,12 @@ class Connector(procrastinate.PsycopgConnector):
     """A pool for STAGING_DB_URL; `listen_url` names the connection for LISTEN (empty: the same URL)."""
 
     def __init__(self, url: str, listen_url: str = "", *, max_size: int = 8) -> None:
-        super().__init__(**pool_options(url, max_size=max_size))
+        super().__init__(pool_factory=make_pool, **pool_options(url, max_size=max_size))
         self._listen_conninfo = conninfo(listen_url or url, variable="STAGING_DB_LISTEN_URL")
 
     @contextlib.asynccontextmanager
     async def _get_standalone_connection(self) -> AsyncIterator[Connection]:
-        async with await psycopg.AsyncConnection.connect(
+        async with await Connection.connect(
             self._listen_conninfo, autocommit=True, prepare_threshold=None
         ) as connection:
             yield connection

@@ -6,21 +6,25 @@ lives in a session. A connection is held for a statement or a short transaction,
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import psycopg.conninfo
 import psycopg.rows
 import psycopg_pool
+from psycopg.abc import PQGen
 
+from . import deadlines
 from .environment import SettingsError
 from .queries import sql
 
+T = TypeVar("T")
 Row = dict[str, Any]
-Connection = psycopg.AsyncConnection[psycopg.rows.TupleRow]
-Pool = psycopg_pool.AsyncConnectionPool[Connection]
 
 # A database that has vanished without a word must be noticed: without these a call hangs until TCP gives up.
 DEFAULTS = {
@@ -32,6 +36,34 @@ DEFAULTS = {
     "tcp_user_timeout": "15000",
 }
 POOL_TIMEOUT_SECONDS = 30.0
+# The pool doubles its wait between two attempts: after an outage it would stay away for as long again.
+RECONNECT_SECONDS = 5.0
+
+
+class Connection(psycopg.AsyncConnection[psycopg.rows.TupleRow]):
+    """A connection that hangs up on a server which says nothing for `patience` seconds.
+
+    No timeout of TCP sees a Postgres that has frozen, or one that a pooler waits for: the line itself is in order.
+    """
+
+    patience = deadlines.STATEMENT
+
+    async def wait(self, gen: PQGen[T], *arguments: Any, **options: Any) -> T:
+        """Wait for the server. Raises OperationalError, and the connection is lost, when it stays silent."""
+        hanging_up = asyncio.get_running_loop().call_later(self.patience, self._hang_up)
+        try:
+            return await super().wait(gen, *arguments, **options)
+        finally:
+            hanging_up.cancel()
+
+    def _hang_up(self) -> None:
+        # Not closed: libpq reads the end of the stream, and says so in its own way.
+        with socket.socket(fileno=os.dup(self.pgconn.socket)) as line, contextlib.suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+
+# Of `Connection`s; procrastinate, which holds one too, declares another type.
+Pool = psycopg_pool.AsyncConnectionPool[Any]
 
 
 class Session:
@@ -61,6 +93,11 @@ class Session:
         """Return the number of rows it touched."""
         return (await self._connection.execute(sql(name), parameters)).rowcount
 
+    async def take_long(self) -> None:
+        """Let the statements of this transaction take as long as a control task may."""
+        await self.run("no_statement_timeout")
+        self._connection.patience = deadlines.RESCUE_CONTROL
+
 
 class Database:
     """The pool, lent out a statement or a transaction at a time."""
@@ -77,8 +114,12 @@ class Database:
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         """A connection in a transaction, committed at the end of the block, rolled back if it raises."""
-        async with self.pool.connection() as connection, connection.transaction():
-            yield Session(connection)
+        async with self.pool.connection() as connection:
+            try:
+                async with connection.transaction():
+                    yield Session(connection)
+            finally:
+                connection.patience = deadlines.STATEMENT
 
     async def all(self, name: str, **parameters: Any) -> list[Row]:
         async with self.session() as session:
@@ -118,10 +159,16 @@ def pool_options(url: str, *, max_size: int) -> dict[str, Any]:
         "min_size": 1,
         "max_size": max_size,
         "timeout": POOL_TIMEOUT_SECONDS,
+        "reconnect_timeout": RECONNECT_SECONDS,
         # PgBouncer before 1.21 hands a connection's prepared statements to the next client.
         "kwargs": {"prepare_threshold": None},
         "configure": _autocommit,
     }
+
+
+def make_pool(**options: Any) -> Pool:
+    """Return a pool of connections that do not wait for ever."""
+    return psycopg_pool.AsyncConnectionPool(connection_class=Connection, **options)
 
 
 @contextlib.asynccontextmanager
@@ -129,7 +176,7 @@ async def open_database(
     url: str, *, max_size: int = 4, patience: float = POOL_TIMEOUT_SECONDS
 ) -> AsyncIterator[Database]:
     """A database with a pool of its own, for the command line; waits `patience` seconds for it to answer."""
-    pool: Pool = psycopg_pool.AsyncConnectionPool(
+    pool = make_pool(
         **pool_options(url, max_size=max_size),
         open=False,
         check=psycopg_pool.AsyncConnectionPool.check_connection,

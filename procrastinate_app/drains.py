@@ -19,7 +19,7 @@ async def begin(database: Database, kind: Kind, *, batch_size: int, max_seconds:
     """Open a drain with its first run and return its id; None if one of this kind is at work already."""
     async with database.transaction() as tx:
         await tx.run("lock_enqueueing")
-        await tx.run("no_statement_timeout")
+        await tx.take_long()
         drain_id: int | None = await tx.value("open_drain", kind=kind)
         if drain_id is None:
             return None
@@ -39,7 +39,7 @@ async def go_on(database: Database, drain_id: int, *, batch_size: int) -> None:
     """
     async with database.transaction() as tx:
         await tx.run("lock_enqueueing")
-        await tx.run("no_statement_timeout")
+        await tx.take_long()
         drain = await tx.one("drain_to_continue", drain_id=drain_id)
         if drain is None or drain["paused"]:
             return

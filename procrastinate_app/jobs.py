@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from procrastinate import utils
+from procrastinate.connector import BaseConnector
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
 from . import logs
 from .queries import sql
+from .retry import is_database_fault
 from .schedule import PRODUCT_QUEUE, QUEUES
 
 T = TypeVar("T")
@@ -31,8 +33,50 @@ class PatientJobManager(JobManager):
 
     queue_worker: int | None = None
 
+    def __init__(self, connector: BaseConnector) -> None:
+        super().__init__(connector)
+        self._held: set[int] = set()
+        self._failing_since: float | None = None
+        self._doubtful = False
+
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        """Take the next job; product jobs only while the account is not paused."""
+        """Take the next job; product jobs only while the account is not paused.
+
+        A fetch that fails gives no job, and the worker asks again; for a minute at most.
+        """
+        try:
+            job = await self._lost_job(worker_id) or await self._next_job(queues, worker_id)
+        except ConnectorException as error:
+            await self._bear(error)
+            return None
+        self._failing_since = None
+        if job is not None and job.id is not None:
+            self._held.add(job.id)
+        return job
+
+    async def _lost_job(self, worker_id: int) -> Job | None:
+        """A job that a fetch has taken whose answer was lost: nobody works on it, and its worker is alive."""
+        if not self._doubtful:
+            return None
+        rows = await self.connector.execute_query_all_async(
+            sql("lost_job"), worker_id=worker_id, held=list(self._held)
+        )
+        self._doubtful = bool(rows)
+        if rows:
+            log.warning("lost_job_found", job_id=rows[0]["id"])
+        return Job.from_row(rows[0]) if rows else None
+
+    async def _bear(self, error: ConnectorException) -> None:
+        """Wait a moment; raises the error when it is none of a passing kind, or has been met for too long."""
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        if not is_database_fault(error) or now - self._failing_since >= PATIENCE_SECONDS:
+            raise error
+        self._doubtful = True
+        log.warning("fetch_failed", error=type(error.__cause__).__name__)
+        await asyncio.sleep(1.0)
+
+    async def _next_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         wanted = list(queues) if queues is not None else None
         try:
             row = await self.connector.execute_query_one_async(
@@ -88,15 +132,13 @@ class PatientJobManager(JobManager):
 
     async def _acknowledge(self, job: Job, name: str, **parameters: Any) -> None:
         """Repeat until the database takes it: a job whose end is lost stays `doing`, with its lock, for ever."""
-        held = await _patiently(
-            functools.partial(
-                self.connector.execute_query_all_async,
-                sql(name),
-                job_id=job.id,
-                attempts=job.attempts,
-                **parameters,
+        ask = functools.partial(self.connector.execute_query_all_async, sql(name), **parameters)
+        try:
+            held = await _patiently(
+                functools.partial(ask, job_id=job.id, attempts=job.attempts, lock_held=job.lock)
             )
-        )
+        finally:
+            self._held.discard(job.id or 0)
         if not held:
             # Taken over by a rescue, or ended by an earlier try whose answer was lost.
             log.warning("job_ended_elsewhere", job_id=job.id)

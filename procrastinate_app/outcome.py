@@ -41,7 +41,9 @@ async def record(
     meanwhile: it keeps its state and is queued again. `gone` if it was deleted.
     """
     async with database.transaction() as tx:
-        if not await tx.one("holds_job", job_id=ticket.job_id, job_attempt=ticket.attempt):
+        if not await tx.one(
+            "holds_job", job_id=ticket.job_id, job_attempt=ticket.attempt, product_id=ticket.product_id
+        ):
             verdict = Verdict("late", "late", f"job {ticket.job_id} was taken over")
         elif product is not None:
             verdict = await _write_row(tx, ticket, product, verdict, effort)

@@ -130,7 +130,7 @@ async def look(database: Database, collection: Collection) -> tuple[list[Found],
     found, confirmed = [], 0
     async for after, last, only in _chunks(database, collection, "full", 0):
         async with database.transaction() as tx:
-            await tx.run("no_statement_timeout")
+            await tx.take_long()
             found.append(await scan(tx, collection, after, last, only))
     for chunk in found:
         ids = [row["product_id"] for row in chunk.absent]
@@ -168,7 +168,7 @@ async def _search(database: Database, collection: Collection, current: Row, *, u
         if until is not None and time.monotonic() >= until:
             return False
         async with database.transaction() as tx:
-            await tx.run("no_statement_timeout")
+            await tx.take_long()
             await tx.run("lock_enqueueing")
             await _chunk(tx, collection, current["id"], after, last, only)
     return True
@@ -205,7 +205,7 @@ async def _chunk(
 
 async def _end(database: Database, collection: Collection, current: Row) -> Row:
     async with database.transaction() as tx:
-        await tx.run("no_statement_timeout")
+        await tx.take_long()
         await tx.run("lock_enqueueing")
         ended = await _remove_or_hold(tx, collection, current)
     _log_end(ended)
@@ -233,7 +233,7 @@ async def _approve_at_most(
     database: Database, collection: Collection, current: Row, most: int
 ) -> tuple[int, bool]:
     async with database.transaction() as tx:
-        await tx.run("no_statement_timeout")
+        await tx.take_long()
         await tx.run("lock_enqueueing")
         confirmed = await _confirmed(tx, collection, current)
         applied = confirmed <= most

@@ -29,7 +29,7 @@ async def begin(database: Database, kind: Kind, *, batch_size: int, max_seconds:
 async def enqueue(tx: Session, kind: Kind, *, batch_size: int) -> tuple[int, int]:
     """Open a run and turn its products into jobs; returns (run id, number of products)."""
     await tx.run("lock_enqueueing")
-    await tx.run("no_statement_timeout")
+    await tx.take_long()
     run_id = await tx.value("open_run", kind=kind)
     return run_id, await tx.value(ENQUEUE[kind], run_id=run_id, limit=batch_size)
 

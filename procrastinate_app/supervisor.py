@@ -15,7 +15,7 @@ import time
 import psycopg
 from procrastinate.exceptions import ConnectorException
 
-from . import logs
+from . import deadlines, logs
 from .app import SyncApp
 from .settings import Settings
 
@@ -104,4 +104,11 @@ class _Supervisor:
         if self._stopping.is_set() and number == signal.SIGINT:
             os._exit(INTERRUPTED)  # somebody pressed Ctrl-C twice and means it
         log.info("worker_stopping", signal=signal.Signals(number).name)
+        if not self._stopping.is_set():
+            asyncio.get_running_loop().call_later(deadlines.ABANDON, self._abandon)
         self._stopping.set()
+
+    def _abandon(self) -> None:
+        # Without a database nothing can be put back: the next worker finds these jobs to be nobody's.
+        log.error("worker_abandoned_its_jobs", seconds=deadlines.ABANDON)
+        os._exit(EX_UNAVAILABLE)

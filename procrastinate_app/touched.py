@@ -27,7 +27,7 @@ async def queue_touched(database: Database, collection: Collection) -> int:
     queued = 0
     while True:
         async with database.transaction() as tx:
-            await tx.run("no_statement_timeout")
+            await tx.take_long()
             await tx.run("lock_enqueueing")
             notes = await tx.all("take_touched", limit=NOTES)
             for found in _ranges(notes):

@@ -15,6 +15,9 @@ pytest_plugins = (
     "tests.fix_catalogue",
     "tests.fix_upstream",
     "tests.fix_worker",
+    "tests.fix_proxy",
+    "tests.fix_drill",
+    "tests.fix_hosts",
 )
 
 

@@ -43,7 +43,7 @@ async def resend(arguments: argparse.Namespace, settings: Settings, output: Outp
     """Queue products to be sent again in full."""
     async with open_database(settings.staging_db_url, max_size=1) as database, database.transaction() as tx:
         await tx.run("lock_enqueueing")
-        await tx.run("no_statement_timeout")
+        await tx.take_long()
         products = await tx.value("enqueue_resend", sku=None if arguments.all else arguments.sku)
     if output.as_json:
         output.document({"products": products})

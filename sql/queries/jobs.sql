@@ -13,19 +13,29 @@ SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at,
          THEN %(queues)s::varchar[] ELSE %(queues_while_paused)s::varchar[] END,
     %(worker_id)s)
 
+-- name: lost_job
+-- A job that is `doing` by a worker that does not know of it: the answer to its fetch never arrived.
+SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
+  FROM procrastinate_jobs
+ WHERE status = 'doing' AND worker_id = %(worker_id)s AND id <> ALL (%(held)s::bigint[])
+ ORDER BY id
+ LIMIT 1
+
 -- name: holds_job
 -- Whether (job, attempt) is still being worked on, by us: procrastinate has no fencing. Holds the job's row to the
--- end of the transaction, so that a rescue waits.
+-- end of the transaction, so that a rescue waits. With the lock, since a fail-over that loses commits hands the same
+-- numbers out again, to other products.
 SELECT id FROM procrastinate_jobs
- WHERE id = %(job_id)s AND attempts = %(job_attempt)s AND status = 'doing'
+ WHERE id = %(job_id)s AND attempts = %(job_attempt)s AND lock = 'product:' || %(product_id)s::bigint
+   AND status = 'doing'
    FOR UPDATE
 
 -- name: finish_held_job
--- procrastinate's own end of a job, but only of the life of it (job, attempts) that the caller held; no row: it
--- was taken over. Without this a worker that slept through its rescue ends a job that another one is doing.
+-- procrastinate's own end of a job, but only of the life of it (job, attempts, lock) that the caller held; no row:
+-- it was taken over. Without this a worker that slept through its rescue ends a job that another one is doing.
 WITH held AS (
     SELECT id FROM procrastinate_jobs
-     WHERE id = %(job_id)s AND attempts = %(attempts)s AND status = 'doing'
+     WHERE id = %(job_id)s AND attempts = %(attempts)s AND lock IS NOT DISTINCT FROM %(lock_held)s AND status = 'doing'
        FOR UPDATE
 )
 SELECT procrastinate_finish_job_v1(id, %(status)s::procrastinate_job_status, %(delete_job)s)::text FROM held
@@ -34,7 +44,7 @@ SELECT procrastinate_finish_job_v1(id, %(status)s::procrastinate_job_status, %(d
 -- As finish_held_job, for a job that goes back to the queue and waits there for `seconds`.
 WITH held AS (
     SELECT id FROM procrastinate_jobs
-     WHERE id = %(job_id)s AND attempts = %(attempts)s AND status = 'doing'
+     WHERE id = %(job_id)s AND attempts = %(attempts)s AND lock IS NOT DISTINCT FROM %(lock_held)s AND status = 'doing'
        FOR UPDATE
 )
 SELECT procrastinate_retry_job_v2(id, now() + make_interval(secs => %(seconds)s), %(priority)s, %(queue)s, %(lock)s)::text

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from procrastinate_app import app as app_module
-from procrastinate_app import connector
+from procrastinate_app import connector, deadlines
+from procrastinate_app.database import Connection, open_database
 from tests.fix_catalogue import Catalogue
 from tests.fix_postgres import Database
+from tests.fix_proxy import FaultProxy
 from tests.fix_worker import Worker, eventually
 
 LISTENING = """
@@ -120,5 +124,46 @@ def test_a_worker_whose_every_connection_is_cut_goes_on(
             catalogue.queue(product.id)
             await eventually(lambda: catalogue.state(product.id) == "synced", unless=task)
             assert time.monotonic() - begun < 15
+
+    asyncio.run(run())
+
+
+def test_a_frozen_database_is_hung_up_on(
+    catalogue: Catalogue, database: Database, start_proxy: Callable[[str], FaultProxy]
+) -> None:
+    """The line is in order and nothing comes: only a deadline of our own ends that."""
+    proxy = start_proxy(database.url)
+
+    async def run() -> float:
+        async with open_database(proxy.address(database.url), max_size=1) as sessions:
+            async with sessions.pool.connection() as connection:
+                connection.patience = 0.5
+                proxy.black_hole("down")
+                begun = time.monotonic()
+                with pytest.raises(psycopg.OperationalError):
+                    await connection.execute("SELECT 1")
+                elapsed = time.monotonic() - begun
+            proxy.heal()
+            assert await sessions.one("throttle_state") is not None
+        return elapsed
+
+    assert 0.5 <= asyncio.run(run()) < 3
+
+
+def test_a_transaction_may_ask_for_patience(
+    database: Database, start_proxy: Callable[[str], FaultProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "STATEMENT", 0.3)
+    monkeypatch.setattr(Connection, "patience", 0.3)
+    proxy = start_proxy(database.url)
+
+    async def run() -> None:
+        async with open_database(proxy.address(database.url), max_size=1) as sessions:
+            async with sessions.transaction() as tx:
+                await tx.take_long()
+                proxy.delay(0.5, "down")
+                await tx.one("throttle_state")
+            with pytest.raises(psycopg.OperationalError):
+                await sessions.one("throttle_state")
 
     asyncio.run(run())

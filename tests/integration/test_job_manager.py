@@ -10,12 +10,14 @@ from typing import Any
 import psycopg
 import pytest
 from procrastinate import utils
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 
 from procrastinate_app.app import SyncApp
 from procrastinate_app.jobs import PatientJobManager
 from tests.fix_catalogue import Catalogue
 from tests.fix_postgres import Database
+from tests.fix_proxy import FaultProxy
 from tests.fix_worker import Worker, connect, eventually
 
 Act = Callable[[PatientJobManager, Job], Awaitable[None]]
@@ -65,6 +67,22 @@ def test_a_job_taken_over_by_another_worker_is_left_to_it(
         await act(manager, job)
 
     fetch_then(worker, wake_up_late)
+    assert catalogue.statuses() == ["doing"]
+
+
+@pytest.mark.parametrize("act", [finish, put_back])
+def test_a_number_that_a_fail_over_hands_out_again_is_another_job(
+    catalogue: Catalogue, worker: Worker, act: Act
+) -> None:
+    """A standby that lacks the last commits counts from where it stands: number and attempt are the same."""
+    catalogue.queue(catalogue.add().id)
+
+    async def after_the_fail_over(manager: PatientJobManager, job: Job, _queue_worker: int) -> None:
+        other = f"product:{catalogue.add().id}"
+        catalogue.owner.execute("UPDATE procrastinate_jobs SET lock = %s WHERE id = %s", [other, job.id])
+        await act(manager, job)
+
+    fetch_then(worker, after_the_fail_over)
     assert catalogue.statuses() == ["doing"]
 
 
@@ -190,3 +208,58 @@ def test_a_heartbeat_that_fails_does_not_end_the_worker(database: Database, work
             await app.job_manager.update_heartbeat(queue_worker)
 
     asyncio.run(beat())
+
+
+def test_a_fetch_that_fails_is_borne(
+    catalogue: Catalogue, worker: Worker, start_proxy: Callable[[str], FaultProxy]
+) -> None:
+    """An error in a fetch would end the worker and let all it holds drain first."""
+    proxy = start_proxy(worker.url)
+    worker.url = proxy.address(worker.url)
+    catalogue.queue(catalogue.add().id)
+
+    async def run() -> None:
+        app = SyncApp(worker.settings)
+        async with app.open_async():
+            queue_worker = await app.job_manager.register_worker()
+            proxy.cut_at(b"procrastinate_fetch_job")
+            assert await app.job_manager.fetch_job(None, queue_worker) is None
+            assert proxy.caught
+            assert await app.job_manager.fetch_job(None, queue_worker) is not None
+
+    asyncio.run(run())
+
+
+def test_a_job_whose_fetch_was_never_answered_is_found_again(
+    catalogue: Catalogue, worker: Worker, start_proxy: Callable[[str], FaultProxy]
+) -> None:
+    proxy = start_proxy(worker.url)
+    worker.url = proxy.address(worker.url)
+    jobs = [catalogue.queue(catalogue.add().id) for _ in range(2)]
+
+    async def run() -> list[int | None]:
+        app = SyncApp(worker.settings)
+        async with app.open_async():
+            queue_worker = await app.job_manager.register_worker()
+            proxy.cut_at(b"procrastinate_fetch_job", heard=True)
+            assert await app.job_manager.fetch_job(None, queue_worker) is None
+            await eventually(lambda: catalogue.statuses() == ["doing", "todo"])
+            fetched = [await app.job_manager.fetch_job(None, queue_worker) for _ in range(3)]
+            return [None if job is None else job.id for job in fetched]
+
+    assert asyncio.run(run()) == [*jobs, None]
+
+
+def test_a_worker_that_was_struck_off_ends_at_its_next_fetch(catalogue: Catalogue, worker: Worker) -> None:
+    """No patience helps: it has to register again, and the supervisor starts it anew."""
+    catalogue.queue(catalogue.add().id)
+
+    async def run() -> None:
+        app = SyncApp(worker.settings)
+        async with app.open_async():
+            queue_worker = await app.job_manager.register_worker()
+            catalogue.owner.execute("DELETE FROM procrastinate_workers")
+            with pytest.raises(ConnectorException):
+                await app.job_manager.fetch_job(None, queue_worker)
+
+    asyncio.run(run())

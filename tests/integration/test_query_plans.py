@@ -27,15 +27,19 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "find_products": ({"sku": "MANY-77"}, {"raw_products_external_id"}),
     "errors_by_cause": ({"examples": 3}, {"raw_products_ximilar_error", "attempts_product"}),
     # By the primary key, or by the smaller index of the jobs that are `doing`.
-    "holds_job": ({"job_id": 77, "job_attempt": 0}, set()),
+    "holds_job": ({"job_id": 77, "job_attempt": 0, "product_id": 1}, set()),
     "finish_held_job": (
-        {"job_id": 77, "attempts": 0, "status": "succeeded", "delete_job": False},
+        {"job_id": 77, "attempts": 0, "lock_held": None, "status": "succeeded", "delete_job": False},
         set(),
     ),
     "retry_held_job": (
-        {"job_id": 77, "attempts": 0, "seconds": 1.0, "priority": None, "queue": None, "lock": None},
+        {
+            **{"job_id": 77, "attempts": 0, "lock_held": None},
+            **{"seconds": 1.0, "priority": None, "queue": None, "lock": None},
+        },
         set(),
     ),
+    "lost_job": ({"worker_id": 1, "held": [1, 2]}, {"idx_procrastinate_jobs_worker_not_null"}),
     "jobs_of_product": ({"product_id": 77}, {"ximilar_jobs_lock"}),
     "stored_photos": ({"product_id": 77}, {"photos_pkey"}),
     "photos_of": ({"product_id": 77, "profile": "p", "collection_id": "c"}, {"photos_pkey"}),
