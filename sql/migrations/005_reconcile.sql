@@ -31,6 +31,8 @@ CREATE TABLE passes (
     would_remove   integer NOT NULL DEFAULT 0   -- products and photos of others left in, for the same reason
 );
 
+CREATE INDEX passes_open ON passes (id) WHERE completed_at IS NULL;
+
 -- Products that have photos in the collection and no place there. Found once they are candidates, found again later
 -- they are confirmed; `approved_at` is when their removal was queued.
 CREATE TABLE removals (
