@@ -46,7 +46,7 @@ async def go_on(database: Database, drain_id: int, *, batch_size: int) -> None:
         reason = None if drain["progress"] else ("no_progress" if drain["fetched"] else "drained")
         run_id = products = 0
         if reason is None:
-            run_id, products = await _open_run(tx, drain_id, drain["kind"], drain["cursor"], batch_size)
+            run_id, products = await _open_next_run(tx, drain, batch_size)
             if products == 0:
                 await tx.run("discard_run", run_id=run_id)
                 reason = "drained"
@@ -68,6 +68,16 @@ async def sweep(database: Database, *, batch_size: int) -> None:
     """Go on with every drain that nobody is going on with."""
     for row in await database.all("open_drains"):
         await go_on(database, row["id"], batch_size=batch_size)
+
+
+async def _open_next_run(tx: Session, drain: Row, batch_size: int) -> tuple[int, int]:
+    """Open the run after the cursor or, once a sync is at the end, over what came in behind it meanwhile."""
+    run_id, products = await _open_run(tx, drain["id"], drain["kind"], drain["cursor"], batch_size)
+    if products == 0 and drain["kind"] == "sync":
+        products = await tx.value(
+            "enqueue_behind_drain", drain_id=drain["id"], run_id=run_id, limit=batch_size
+        )
+    return run_id, products
 
 
 async def _open_run(tx: Session, drain_id: int, kind: Kind, cursor: int, batch_size: int) -> tuple[int, int]:

@@ -121,4 +121,5 @@ async def _write_attempt(
         photos_sent=effort.photos_sent,
         seconds=effort.seconds,
         probe=probe,
+        fingerprint=product.fingerprint if product else None,
     )

@@ -86,4 +86,5 @@ async def _record(tx: Session, job: Row, rescues: int) -> None:
         photos_sent=0,
         seconds=None,
         probe=False,
+        fingerprint=None,
     )

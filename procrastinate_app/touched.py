@@ -32,6 +32,8 @@ async def queue_touched(database: Database, collection: Collection) -> int:
             notes = await tx.all("take_touched", limit=NOTES)
             for found in _ranges(notes):
                 queued += await _queue(tx, collection, *await _first_chunk(tx, *found))
+            if any(note["ids"] is None and note["first_id"] is None for note in notes):
+                queued += await tx.value("enqueue_anywhere", limit=CHUNK)
         if not notes:
             break
     if queued:
@@ -47,7 +49,9 @@ def _ranges(notes: Sequence[Row]) -> Iterator[Range]:
         yield window[0] - 1, window[-1], window
         ids = ids[len(window) :]
     begun: tuple[int, int] | None = None
-    for first, last in sorted((note["first_id"], note["last_id"]) for note in notes if note["ids"] is None):
+    for first, last in sorted(
+        (note["first_id"], note["last_id"]) for note in notes if note["first_id"] is not None
+    ):
         if begun is not None and first <= begun[1] + 1:
             begun = (begun[0], max(begun[1], last))
             continue

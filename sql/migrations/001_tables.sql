@@ -61,7 +61,8 @@ CREATE TABLE attempts (
     request_id  text,                           -- Ximilar's, for its support
     photos_sent integer NOT NULL DEFAULT 0,
     probe       boolean NOT NULL DEFAULT false, -- it was the one call that tries whether a pause is over
-    seconds     double precision
+    seconds     double precision,
+    fingerprint uuid                            -- of the row as this attempt read it
 );
 CREATE INDEX attempts_product ON attempts (product_id, id DESC);
 CREATE INDEX attempts_at ON attempts (at);

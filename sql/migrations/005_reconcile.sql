@@ -31,6 +31,8 @@ CREATE TABLE passes (
     would_remove   integer NOT NULL DEFAULT 0   -- products and photos of others left in, for the same reason
 );
 
+CREATE INDEX passes_open ON passes (id) WHERE completed_at IS NULL;
+
 -- Products that have photos in the collection and no place there. Found once they are candidates, found again later
 -- they are confirmed; `approved_at` is when their removal was queued.
 CREATE TABLE removals (
@@ -57,7 +59,8 @@ CREATE TABLE drains (
 CREATE UNIQUE INDEX drains_open ON drains (kind) WHERE ended_at IS NULL;
 CREATE INDEX runs_drain ON runs (drain_id, id) WHERE drain_id IS NOT NULL;
 
--- What the optional trigger on raw_products has seen: products by id, or for a large statement the range they are in.
+-- What the optional trigger on raw_products has seen: products by id, the range they are in, or neither: products wait
+-- to be sent, and it cannot tell where.
 CREATE TABLE touched (
     id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     ids      bigint[],
@@ -87,14 +90,17 @@ END $$;
 
 -- The functions of the optional trigger (sql/optional/trigger_install.sql). They run as the role `ximilar`, so a
 -- scraper needs no grant, and a failure of theirs is a warning, never the scraper's failure. They only note where to
--- look; what is to be done is found out by the task, which compares the rows with the ledger.
+-- look; what is to be done is found out by the task, which compares the rows with the ledger. Notes are appended, never
+-- merged: an INSERT that meets another one's key waits for that transaction, and a scraper must not wait for another.
 --
 -- Of an INSERT no rows are kept: the copy alone would cost a bulk load a tenth. Numbers of a sequence rise, so what
--- is above the highest id from before the statement is new. Ids given by hand below it wait for the weekly sync.
+-- is above the highest id from before the statement is new. If more rows came than ids are above it, some were given a
+-- lower one by hand: then a note without a place says that products wait anywhere.
 CREATE FUNCTION touch_before_insert_v1() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ximilar, pg_temp AS $$
 BEGIN
     PERFORM set_config('ximilar.highest_id', coalesce(max(id), 0)::text, true) FROM public.raw_products;
+    PERFORM set_config('ximilar.inserted', pg_stat_get_xact_tuples_inserted(TG_RELID)::text, true);
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'ximilar: inserted products will not be noted: % (%)', SQLERRM, SQLSTATE;
@@ -105,29 +111,53 @@ CREATE FUNCTION touch_inserted_v1() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ximilar, pg_temp AS $$
 DECLARE
     before_ bigint := nullif(current_setting('ximilar.highest_id', true), '');
+    inserted bigint := nullif(current_setting('ximilar.inserted', true), '');
+    highest bigint;
 BEGIN
-    INSERT INTO touched (first_id, last_id)
-    SELECT before_ + 1, max(id) FROM public.raw_products HAVING max(id) > before_;
+    inserted := pg_stat_get_xact_tuples_inserted(TG_RELID) - inserted;
+    SELECT max(id) INTO highest FROM public.raw_products;
+    IF highest > before_ THEN
+        INSERT INTO touched (first_id, last_id) VALUES (before_ + 1, highest);
+    END IF;
+    IF inserted > greatest(0, highest - before_) THEN
+        INSERT INTO touched DEFAULT VALUES;
+    END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'ximilar: inserted products were not noted: % (%)', SQLERRM, SQLSTATE;
     RETURN NULL;
 END $$;
 
--- Of an UPDATE the new rows are kept, for their ids; one of over 1,000 rows leaves a range. Our own do not count.
+-- Of an UPDATE the new rows are kept, for their ids; one of over 1,000 rows leaves a range. Our own do not count. A
+-- scraper that updates row by row in one transaction leaves two notes in place of a hundred: the second one among
+-- the same hundred ids is of all of them, and `ximilar.noted` remembers that for the rest.
 CREATE FUNCTION touch_updated_v1() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = ximilar, pg_temp AS $$
 DECLARE
-    few bigint[];
+    updated bigint;
+    lowest bigint;
+    highest bigint;
+    noted text;
 BEGIN
     IF session_user = current_user THEN
         RETURN NULL;
     END IF;
-    few := ARRAY(SELECT id FROM new_rows LIMIT 1001);
-    IF cardinality(few) > 1000 THEN
-        INSERT INTO touched (first_id, last_id) SELECT min(id), max(id) FROM new_rows;
-    ELSIF cardinality(few) > 0 THEN
-        INSERT INTO touched (ids) VALUES (few);
+    SELECT count(*), min(id), max(id) INTO updated, lowest, highest FROM new_rows;
+    IF updated > 1000 THEN
+        INSERT INTO touched (first_id, last_id) VALUES (lowest, highest);
+    ELSIF updated > 0 AND lowest / 100 < highest / 100 THEN
+        INSERT INTO touched (ids) SELECT array_agg(id) FROM new_rows;
+    ELSIF updated > 0 THEN
+        noted := current_setting('ximilar.noted', true);
+        IF noted = 'all of ' || lowest / 100 THEN
+            RETURN NULL;
+        ELSIF noted = 'some of ' || lowest / 100 THEN
+            INSERT INTO touched (first_id, last_id) VALUES (lowest / 100 * 100, lowest / 100 * 100 + 99);
+            PERFORM set_config('ximilar.noted', 'all of ' || lowest / 100, true);
+        ELSE
+            INSERT INTO touched (ids) SELECT array_agg(id) FROM new_rows;
+            PERFORM set_config('ximilar.noted', 'some of ' || lowest / 100, true);
+        END IF;
     END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN

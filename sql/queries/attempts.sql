@@ -1,9 +1,10 @@
 -- Attempts: what happened to a product, one row each time.
 
 -- name: record_attempt
-INSERT INTO attempts (product_id, sku, run_id, job_id, job_attempt, outcome, cause, code, message, request_id, photos_sent, seconds, probe)
+INSERT INTO attempts (product_id, sku, run_id, job_id, job_attempt, outcome, cause, code, message, request_id, photos_sent, seconds, probe,
+                      fingerprint)
 VALUES (%(product_id)s, %(sku)s, %(run_id)s, %(job_id)s, %(job_attempt)s, %(outcome)s, %(cause)s, %(code)s, %(message)s,
-        %(request_id)s, %(photos_sent)s, %(seconds)s, %(probe)s)
+        %(request_id)s, %(photos_sent)s, %(seconds)s, %(probe)s, %(fingerprint)s)
 
 -- name: faults_of_job
 -- How often this job's product was put off for a fault of its own kind, and whether other calls succeeded since

@@ -36,6 +36,18 @@ SELECT enqueue_v1(ARRAY(
      LIMIT %(limit)s
 ), %(run_id)s, '{}', 'sync_product', -5) AS products
 
+-- name: enqueue_behind_drain
+-- As enqueue_drain_sync, for products that came in with an id below the cursor: those that the drain has not had yet.
+SELECT enqueue_v1(ARRAY(
+    SELECT p.id
+      FROM public.raw_products p
+     WHERE p.ximilar_status = 'pending' AND p.image_status IN ('uploaded', 'collage_ready')
+       AND NOT EXISTS (SELECT FROM procrastinate_jobs j WHERE j.lock = 'product:' || p.id AND j.status = 'todo')
+       AND p.id NOT IN (SELECT m.product_id FROM runs r JOIN run_products m ON m.run_id = r.id WHERE r.drain_id = %(drain_id)s)
+     ORDER BY p.id
+     LIMIT %(limit)s
+), %(run_id)s, '{}', 'sync_product', -5) AS products
+
 -- name: enqueue_drain_retry
 -- As enqueue_errors, beyond the drain's cursor: hopeless products with low ids do not starve the rest.
 SELECT enqueue_v1(ARRAY(

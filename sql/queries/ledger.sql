@@ -98,11 +98,12 @@ DELETE FROM photos p USING heirs
 
 -- name: adopt
 -- Cut-over: the photos of products that were synced before there was a ledger, content unknown. In chunks by id:
--- returns the last id seen and the photos recorded; no row when there are no more.
+-- returns the last id seen and the photos recorded; no row when there are no more. What image_urls is must not be a
+-- condition beside the LIMIT: the planner takes arrays for so rare that it would read the whole table for each chunk.
 WITH chunk AS (
-    SELECT id, external_id, image_urls
+    SELECT id, external_id, CASE WHEN jsonb_typeof(image_urls) = 'array' THEN image_urls ELSE '[]' END AS image_urls
       FROM public.raw_products
-     WHERE ximilar_status = 'synced' AND id > %(after)s AND jsonb_typeof(image_urls) = 'array'
+     WHERE ximilar_status = 'synced' AND id > %(after)s
      ORDER BY id
      LIMIT %(limit)s
 ), adopted AS (

@@ -99,7 +99,7 @@ DELETE FROM passes WHERE started_at < now() - make_interval(days => %(days)s)
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock, args, scheduled_at)
 SELECT 'control', 'reconcile', 100, 'reconcile', '{"recheck": true}', now() + make_interval(secs => %(seconds)s)
  WHERE NOT EXISTS (SELECT FROM procrastinate_jobs
-                    WHERE task_name = 'reconcile' AND status = 'todo' AND args ->> 'recheck' = 'true')
+                    WHERE lock = 'reconcile' AND status = 'todo' AND args ->> 'recheck' = 'true')
 
 -- name: untracked_products
 -- Synced before there was a ledger: nothing is known of their photos until `adopt` records them.

@@ -17,7 +17,12 @@ from tests.fix_worker import connect
 ROWS = 30_000
 JOBS = 40_000
 
-LARGE = {"raw_products", "procrastinate_jobs", "procrastinate_events", "photos", "attempts", "run_products"}
+LARGE = {
+    *("raw_products", "procrastinate_jobs", "procrastinate_events", "photos", "attempts", "run_products"),
+    *("touched", "passes"),
+}
+HERE = {"profile": "p", "collection_id": "c"}
+RANGE = {"after": 1000, "last": 1200, "only": None}
 
 PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "load_product": ({"product_id": 77}, {"raw_products_pkey"}),
@@ -48,11 +53,65 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "rescues_of_job": ({"job_id": 77}, {"attempts_job"}),
     "settle_product": ({"run_id": 1, "product_id": 77, "outcome": "synced"}, {"run_products_pkey"}),
     "run_is_over": ({"run_id": 1}, {"run_products_open"}),
+    # Comparing: one chunk of the catalogue beside one of the ledger.
+    "chunk_end": ({"after": 1000, "limit": 200}, {"raw_products_pkey"}),
+    "scan_chunk": ({**HERE, **RANGE}, {"raw_products_pkey", "photos_pkey"}),
+    "unfinished_pass": ({**HERE, "kind": "full"}, {"passes_open"}),
+    "advance_pass": (
+        {"pass_id": 77, "cursor": 1, "queued": 0}
+        | dict.fromkeys(("changed", "missing", "stale", "gone", "absent", "would_carry", "would_remove"), 0),
+        {"passes_pkey"},
+    ),
+    "end_pass": ({"pass_id": 77, "removing": 0, "held": 0}, {"passes_pkey"}),
+    "last_pass": ({}, {"passes_pkey"}),
+    "note_absent": ({**HERE, "ids": [77], "reasons": ["gone"]}, set()),
+    "drop_returned": ({**HERE, "ids": [1077], "after": 1000, "last": 1200}, {"removals_pkey"}),
+    "candidate_ids": ({**HERE, "after": 1000, "limit": 200}, {"removals_pkey"}),
+    "confirmed_among": ({**HERE, "ids": [77, 78], "debounce": 600}, {"removals_pkey"}),
+    "settle_removal": ({**HERE, "product_id": 77}, {"removals_pkey"}),
+    "unsync_product": ({"product_id": 77}, {"raw_products_pkey"}),
+    "enqueue_recheck": ({"seconds": 660}, {"ximilar_jobs_lock"}),
+    "sample_synced": (HERE, {"raw_products_pkey", "photos_pkey"}),
+    # Changing what is stored, and whose it is.
+    "store_photo": (
+        {**HERE, "product_id": 77, "sku": "s", "url": "u", "remote_id": None, "already": False}
+        | {"content_hash": None, "request_id": None},
+        set(),
+    ),
+    "forget_photo": ({**HERE, "product_id": 77, "sku": "s", "url": "u"}, {"photos_url", "raw_products_pkey"}),
+    "share_photo": (
+        {**HERE, "product_id": 77, "sku": "s", "url": "u", "content_hash": None},
+        {"photos_url", "raw_products_pkey"},
+    ),
+    "forget_shared": ({**HERE, "product_id": 77, "url": "u"}, {"photos_url"}),
+    "hand_over_photos": ({**HERE, "product_id": 77}, {"photos_pkey", "raw_products_external_id"}),
+    "adopt": ({**HERE, "after": 1000, "limit": 200}, {"raw_products_pkey"}),
+    # What the trigger has noted.
+    "take_touched": ({"limit": 50}, {"touched_pkey"}),
+    # Drains.
+    "drain_to_continue": ({"drain_id": 1}, {"runs_drain"}),
+    "move_drain": ({"drain_id": 1, "run_id": 1}, {"run_products_pkey"}),
 }
 # Those hidden in a function's argument or body, by what stands there.
 INNER: dict[str, tuple[dict[str, Any], set[str]]] = {
     "enqueue_pending": ({"limit": 1000, "run_id": None}, {"raw_products_ximilar_pending"}),
     "enqueue_errors": ({"limit": 1000, "run_id": None}, {"raw_products_ximilar_error", "ximilar_jobs_lock"}),
+    "enqueue_drain_sync": (
+        {"limit": 1000, "run_id": None, "cursor": 5000},
+        {"raw_products_ximilar_pending"},
+    ),
+    "enqueue_drain_retry": (
+        {"limit": 1000, "run_id": None, "cursor": 5000},
+        {"raw_products_ximilar_error", "ximilar_jobs_lock"},
+    ),
+    "enqueue_anywhere": ({"limit": 1000}, {"raw_products_ximilar_pending"}),
+    "enqueue_repairs": ({"ids": [77, 78]}, {"ximilar_jobs_lock"}),
+    "enqueue_touched": (
+        {**RANGE, "changed": [1100]},
+        {"raw_products_pkey", "attempts_product", "ximilar_jobs_lock"},
+    ),
+    # All candidates that are approved, by whatever is quickest.
+    "enqueue_removals": (HERE, set()),
     "enqueue_again": ({"product_id": 77, "run_id": None}, {"ximilar_jobs_lock"}),
     "enqueue_resend": ({"sku": "MANY-77"}, {"raw_products_external_id", "ximilar_jobs_lock"}),
     "stalled_jobs": (
@@ -98,6 +157,19 @@ def large(database: Database, catalogue: Catalogue) -> psycopg.Connection:
         "FROM generate_series(1, %s) n",
         [ROWS],
     )
+    owner.execute(
+        "INSERT INTO removals (product_id, profile, collection_id, reason, found_at, approved_at)"
+        " SELECT n, 'p', 'c', 'gone', now() - interval '1 h' * (n %% 100), CASE WHEN n %% 100 = 1 THEN now() END"
+        " FROM generate_series(1, %s) n",
+        [ROWS],
+    )
+    owner.execute(
+        "INSERT INTO passes (kind, profile, collection_id, completed_at) "
+        "SELECT CASE WHEN n % 2 = 0 THEN 'full' ELSE 'recheck' END, 'p', 'c', now() FROM generate_series(1, 2000) n"
+    )
+    owner.execute("INSERT INTO touched (ids) SELECT ARRAY[n] FROM generate_series(1, %s) n", [ROWS])
+    owner.execute("INSERT INTO drains (kind) VALUES ('sync')")
+    owner.execute("INSERT INTO runs (kind, drain_id) SELECT 'sync', n % 100 FROM generate_series(1, 5000) n")
     for statement in optional_indexes():
         owner.execute(statement.encode())
     owner.execute("VACUUM ANALYZE")

@@ -54,6 +54,30 @@ def test_a_second_one_of_its_kind_is_refused(harness: Harness) -> None:
     assert begin(harness) is None
 
 
+def test_what_comes_in_behind_it_is_found_before_it_ends(harness: Harness) -> None:
+    for number in range(3):
+        harness.add(f"S{number}", urls(f"S{number}", 1), id=100 + number)
+    begin(harness)
+    harness.add("LOW", urls("LOW", 1), id=5)
+    harness.work()
+
+    assert harness.state(5) == "synced"
+    assert ended(harness) == [("drained",)]
+
+
+def test_a_product_whose_job_is_cancelled_is_not_queued_again(harness: Harness) -> None:
+    for number in range(5):
+        harness.add(f"S{number}", urls(f"S{number}", 1))
+    begin(harness)
+    harness.owner.execute("UPDATE procrastinate_jobs SET status = 'cancelled' WHERE lock = 'product:1'")
+    harness.work()
+    sweep(harness)
+    harness.work()
+
+    assert ended(harness) == [("drained",)]
+    assert harness.value("SELECT count(*) FROM procrastinate_jobs WHERE lock = 'product:1'") == 1
+
+
 def test_hopeless_products_do_not_starve_the_rest_of_a_retry(harness: Harness) -> None:
     for number in range(6):
         harness.add(f"S{number}", urls(f"S{number}", 1), ximilar_status="error", updated_at="2026-01-01")

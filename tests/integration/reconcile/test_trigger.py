@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterator
 
@@ -90,6 +91,74 @@ def test_a_product_touched_often_is_queued_once(harness: Harness, scraper: psyco
     assert harness.touched() == 1
     scraper.execute("UPDATE raw_products SET price = 11")
     assert harness.touched() == 0
+
+
+def test_a_scraper_that_goes_row_by_row_leaves_few_notes(
+    harness: Harness, scraper: psycopg.Connection
+) -> None:
+    insert(scraper, 250)
+    harness.touched()
+    with scraper.transaction():
+        for product in range(1, 251):
+            scraper.execute("UPDATE raw_products SET price = 6 WHERE id = %s", [product])
+    assert harness.value("SELECT count(*) FROM touched") == 2 * 3
+    harness.owner.execute("UPDATE procrastinate_jobs SET status = 'succeeded'")
+    assert harness.touched() == 250
+
+
+def test_a_note_that_is_rolled_back_is_not_relied_on(harness: Harness, scraper: psycopg.Connection) -> None:
+    insert(scraper, 3)
+    harness.touched()
+    harness.owner.execute("UPDATE procrastinate_jobs SET status = 'succeeded'")
+    with scraper.transaction():
+        scraper.execute("UPDATE raw_products SET price = 6 WHERE id = 1")
+        with contextlib.suppress(psycopg.errors.DivisionByZero), scraper.transaction():
+            scraper.execute("UPDATE raw_products SET price = 6 WHERE id = 2")
+            scraper.execute("SELECT 1 / 0")
+        scraper.execute("UPDATE raw_products SET price = 6 WHERE id = 3")
+    assert harness.touched() == 3
+
+
+def test_a_few_rows_far_apart_are_looked_at_and_no_others(
+    harness: Harness, scraper: psycopg.Connection
+) -> None:
+    insert(scraper, 500)
+    harness.touched()
+    harness.owner.execute("UPDATE procrastinate_jobs SET status = 'succeeded'")
+    scraper.execute("UPDATE raw_products SET price = 6 WHERE id IN (7, 444)")
+    assert harness.rows("SELECT ids, first_id FROM touched") == [([7, 444], None)]
+    assert harness.touched() == 2
+
+
+def test_an_id_given_by_hand_below_the_others_is_found(harness: Harness, scraper: psycopg.Connection) -> None:
+    harness.owner.execute("SELECT setval('raw_products_id_seq', 1000)")
+    insert(scraper, 3)
+    harness.touched()
+    scraper.execute(
+        "INSERT INTO raw_products (id, external_id, image_urls, image_status)"
+        """ VALUES (5, 'BY HAND', '["https://photos.example.com/5.jpg"]', 'uploaded')"""
+    )
+    assert harness.touched() == 1
+    harness.work()
+    assert harness.state(5) == "synced"
+
+
+def test_a_product_in_error_is_queued_once_its_row_says_something_else(
+    harness: Harness, scraper: psycopg.Connection
+) -> None:
+    insert(scraper, 2)
+    harness.ximilar.refused = {"https://photos.example.com/1.jpg", "https://photos.example.com/2.jpg"}
+    harness.touched()
+    harness.work()
+    assert (harness.state(1), harness.state(2)) == ("error", "error")
+    scraper.execute("UPDATE raw_products SET price = price, updated_at = now()")
+    assert harness.touched() == 0
+    scraper.execute(
+        "UPDATE raw_products SET image_urls = '[\"https://photos.example.com/3.jpg\"]' WHERE id = 2"
+    )
+    assert harness.touched() == 1
+    harness.work()
+    assert (harness.state(1), harness.state(2)) == ("error", "synced")
 
 
 def test_our_own_writes_are_not_noted(harness: Harness, scraper: psycopg.Connection) -> None:
