@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import procrastinate
 import psycopg
@@ -13,7 +14,7 @@ from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 
 from . import logs
-from .database import Connection, conninfo, pool_options
+from .database import Connection, Pool, check_connection, conninfo, pool_options
 
 RECONNECT_SECONDS = 5.0
 
@@ -24,7 +25,7 @@ class Connector(procrastinate.PsycopgConnector):
     """A pool for STAGING_DB_URL; `listen_url` names the connection for LISTEN (empty: the same URL)."""
 
     def __init__(self, url: str, listen_url: str = "", *, max_size: int = 8) -> None:
-        super().__init__(**pool_options(url, max_size=max_size))
+        super().__init__(pool_factory=_pool, **pool_options(url, max_size=max_size))
         self._listen_conninfo = conninfo(listen_url or url, variable="STAGING_DB_LISTEN_URL")
 
     @contextlib.asynccontextmanager
@@ -43,6 +44,11 @@ class Connector(procrastinate.PsycopgConnector):
             except (ConnectorException, psycopg.Error, OSError) as error:
                 log.warning("listen_lost", error=type(error).__name__, retry_seconds=RECONNECT_SECONDS)
             await asyncio.sleep(RECONNECT_SECONDS)
+
+
+def _pool(**options: Any) -> Pool:
+    """procrastinate names a check itself, one that makes a round trip before each of its statements and ours."""
+    return Pool(**{**options, "check": check_connection})
 
 
 def _unless_garbage(on_notification: Notify) -> Notify:

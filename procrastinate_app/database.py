@@ -7,6 +7,7 @@ lives in a session. A connection is held for a statement or a short transaction,
 from __future__ import annotations
 
 import contextlib
+import select
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
@@ -132,11 +133,21 @@ async def open_database(
     pool: Pool = psycopg_pool.AsyncConnectionPool(
         **pool_options(url, max_size=max_size),
         open=False,
-        check=psycopg_pool.AsyncConnectionPool.check_connection,
+        check=check_connection,
     )
     async with pool:
         await pool.wait(timeout=patience)
         yield Database(pool)
+
+
+async def check_connection(connection: Connection) -> None:
+    """A pool's check of a connection it is about to lend: returns if it is usable, else raises.
+
+    Nobody speaks to an idle connection but to end it (a server that stops, a pooler, a kernel that resets it): only
+    one that has something to be read is asked by a statement. Asking each time would be a round trip a statement.
+    """
+    if select.select([connection.fileno()], [], [], 0)[0]:
+        await psycopg_pool.AsyncConnectionPool.check_connection(connection)
 
 
 def _autocommit(connection: Connection) -> Awaitable[None]:
