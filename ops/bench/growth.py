@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import psycopg
 
@@ -153,7 +153,12 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.bench growth", description=__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="10,000 and 100,000 products: to see that all works")
-    add("--rows", type=int, default=LARGE, help="products of the large one; 10000000 takes half an hour (%(default)s)")
+    add(
+        "--rows",
+        type=int,
+        default=LARGE,
+        help="products of the large one; 10000000 takes half an hour (%(default)s)",
+    )
     add("--small", type=int, default=SMALL, help="products of the small one (%(default)s)")
     options = parser.parse_args(argv)
     if options.quick:

@@ -24,10 +24,11 @@ QUEUED = 1_000
 BYTES_PER_ROW = 2_000  # of the catalogue, with its photos, all indexes and room to make them
 
 RAW_PRODUCTS = """
-    INSERT INTO public.raw_products (id, external_id, brand, name, category, price, image_urls, image_status, ximilar_status,
-                                     ximilar_synced_at, error_message, updated_at)
-    SELECT n, 'SKU-' || n, 'brand ' || n %% 200, 'Coat number ' || n || ' of brushed wool', 'category ' || n %% 50, 599.00,
-           jsonb_build_array('https://photos.example.com/' || n || '/1.jpg', 'https://photos.example.com/' || n || '/2.jpg',
+    INSERT INTO public.raw_products (id, external_id, brand, name, category, price, image_urls, image_status,
+                                     ximilar_status, ximilar_synced_at, error_message, updated_at)
+    SELECT n, 'SKU-' || n, 'brand ' || n %% 200, 'Coat number ' || n || ' of wool', 'category ' || n %% 50, 599.00,
+           jsonb_build_array('https://photos.example.com/' || n || '/1.jpg',
+                             'https://photos.example.com/' || n || '/2.jpg',
                              'https://photos.example.com/' || n || '/3.jpg'),
            'uploaded', CASE WHEN n > %(rows)s * 0.99 THEN 'pending' WHEN n %% 200 = 1 THEN 'error' ELSE 'synced' END,
            CASE WHEN n <= %(rows)s * 0.99 AND n %% 200 <> 1 THEN now() - interval '1 day' END,
@@ -49,7 +50,8 @@ RUNS = """
 """
 # A tenth of the products has been at work in the time that is remembered.
 ATTEMPTS = """
-    INSERT INTO attempts (at, product_id, sku, run_id, job_id, job_attempt, outcome, cause, code, message, photos_sent, seconds)
+    INSERT INTO attempts (at, product_id, sku, run_id, job_id, job_attempt, outcome, cause, code, message,
+                          photos_sent, seconds)
     SELECT now() - interval '400 days' * (1 - n::float8 / %(rows)s), n, 'SKU-' || n, 1 + n / 10 %% 400, n, 0,
            CASE WHEN n %% 200 = 1 THEN 'error' ELSE 'synced' END, CASE WHEN n %% 200 = 1 THEN 'refused' END,
            CASE WHEN n %% 200 = 1 THEN 400 END, CASE WHEN n %% 200 = 1 THEN 'cannot be read' END, 3, 1.5
@@ -68,9 +70,13 @@ EVENTS = """
 """
 REMOVALS = """
     INSERT INTO removals (product_id, profile, collection_id, reason, found_at)
-    SELECT n, %(profile)s, %(collection_id)s, 'not_ready', now() - interval '1 hour' FROM generate_series(1, %(rows)s, 10000) n
+    SELECT n, %(profile)s, %(collection_id)s, 'not_ready', now() - interval '1 hour'
+      FROM generate_series(1, %(rows)s, 10000) n
 """
-PASS = "INSERT INTO passes (kind, profile, collection_id, completed_at) VALUES ('full', %(profile)s, %(collection_id)s, now())"
+COMPARISON = """
+    INSERT INTO passes (kind, profile, collection_id, completed_at)
+    VALUES ('full', %(profile)s, %(collection_id)s, now())
+"""
 OPEN_RUN = """
     WITH opened AS (INSERT INTO runs (kind) VALUES ('sync') RETURNING id)
     SELECT enqueue_v1(ARRAY(SELECT id FROM public.raw_products WHERE id > %(rows)s * 0.99 ORDER BY id LIMIT %(queued)s),
@@ -85,7 +91,7 @@ TABLES = {
     "ximilar.procrastinate_jobs": JOBS,
     "ximilar.procrastinate_events": EVENTS,
     "ximilar.removals": REMOVALS,
-    "ximilar.passes": PASS,
+    "ximilar.passes": COMPARISON,
 }
 LARGE = ("public.raw_products", "ximilar.photos", "ximilar.attempts", "ximilar.run_products")
 SEQUENCES = """
@@ -116,7 +122,9 @@ def server(rows: int) -> Iterator[Server]:
     """A server of its own, with room for so many products. Raises DiskFullError."""
     free, needed = shutil.disk_usage(tempfile.gettempdir()).free, rows * BYTES_PER_ROW * 2
     if free < needed:
-        raise DiskFullError(f"{needed / 1e9:.0f} GB are needed in {tempfile.gettempdir()}, {free / 1e9:.0f} are free")
+        raise DiskFullError(
+            f"{needed / 1e9:.0f} GB are needed in {tempfile.gettempdir()}, {free / 1e9:.0f} are free"
+        )
     with running(durable=False) as started:
         with psycopg.connect(started.cluster.url(), autocommit=True) as owner:
             for setting in ("max_wal_size = '8GB'", "maintenance_work_mem = '512MB'", "work_mem = '16MB'"):

@@ -17,7 +17,15 @@ REPEATS = 5
 ENOUGH_SECONDS = 3.0
 # A read from end to end of one of these is worth a word.
 GROWING = frozenset(
-    {"raw_products", "photos", "attempts", "run_products", "procrastinate_jobs", "procrastinate_events", "removals"}
+    {
+        "raw_products",
+        "photos",
+        "attempts",
+        "run_products",
+        "procrastinate_jobs",
+        "procrastinate_events",
+        "removals",
+    }
 )
 
 

@@ -74,7 +74,12 @@ def _worker(product: int) -> list[Question]:
 def _runs(rows: int) -> list[Question]:
     return [
         Question("enqueue_pending", {"run_id": None, "limit": 1000}, "of 1,000"),
-        Question("enqueue_pending", {"run_id": None, "limit": rows // 100}, "of all that are pending", "by what it queues"),
+        Question(
+            "enqueue_pending",
+            {"run_id": None, "limit": rows // 100},
+            "of all that are pending",
+            "by what it queues",
+        ),
         Question("enqueue_errors", {"run_id": None, "limit": 1000}, "of 1,000"),
         Question("enqueue_drain_sync", {"run_id": None, "limit": 1000, "cursor": 0}, "of 1,000"),
         Question("open_drain", {"kind": "sync"}, "", "counts what is pending"),
@@ -99,7 +104,9 @@ def _comparison(rows: int) -> list[Question]:
         Question("enqueue_touched", {**half, "only": None, "changed": []}, "in a range of 5,000"),
         Question("drop_returned", {**half, "ids": [], **WHERE}),
         Question("candidate_ids", {"after": 0, "limit": CHUNK, **WHERE}),
-        Question("confirmed_removals", {"since": datetime.now(UTC) - timedelta(hours=2), "debounce": 600, **WHERE}),
+        Question(
+            "confirmed_removals", {"since": datetime.now(UTC) - timedelta(hours=2), "debounce": 600, **WHERE}
+        ),
         Question("unconfirmed_removals", {"debounce": 600, **WHERE}),
         Question("enqueue_removals", WHERE),
         Question("stored_products", WHERE, "", "asked when over 20 removals wait"),
@@ -117,7 +124,12 @@ def _console(rows: int, product: int) -> list[Question]:
         Question("products_page", page),
         Question("products_page", {**page, "state": "error"}, "in error"),
         Question("products_page", {**page, "brand": "brand 77"}, "of a brand"),
-        Question("products_page", {**page, "pattern": f"%SKU-{rows // 2}%"}, "that match", "in slices of ids, timed"),
+        Question(
+            "products_page",
+            {**page, "pattern": f"%SKU-{rows // 2}%"},
+            "that match",
+            "in slices of ids, timed",
+        ),
         Question("count_matching", {**ANYTHING, "state": "error", "cap": 10_000}, "in error"),
         Question("count_retry", {**ANYTHING, "state": "error"}, "in error", "by what is in error"),
         Question("id_below", {"below": LAST_ID, "rows": 20_000}),
@@ -129,7 +141,9 @@ def _console(rows: int, product: int) -> list[Question]:
         Question("error_groups", {"cap": 5000, "examples": 3}, "of the newest 5,000"),
         Question("job_states", {"task": None, "cap": 10_000}),
         Question("jobs_page", {"state": None, "task": None, "below": LAST_ID, "limit": 51}),
-        Question("jobs_page", {"state": "failed", "task": None, "below": LAST_ID, "limit": 51}, "that failed"),
+        Question(
+            "jobs_page", {"state": "failed", "task": None, "below": LAST_ID, "limit": 51}, "that failed"
+        ),
         Question("job_view", {"job_id": 7}),
         Question("waiting_facts", {"job_id": rows // 100 + QUEUED, "cap": 1000}),
         Question("queue_now", {"cap": 100_000}),
@@ -140,7 +154,10 @@ def _console(rows: int, product: int) -> list[Question]:
         Question("run_view", {"run_id": 401}, "of the open one"),
         Question("run_pace", {"run_id": 400}, "", "by the run's size"),
         Question("run_causes", {"run_id": 400}, "", "by the run's size"),
-        Question("removals_page", {**WHERE, "below": LAST_ID, "limit": 51, "reason": None, "state": None, "debounce": 600}),
+        Question(
+            "removals_page",
+            {**WHERE, "below": LAST_ID, "limit": 51, "reason": None, "state": None, "debounce": 600},
+        ),
     ]
 
 

@@ -50,7 +50,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _known(profile: str) -> bool:
-    environ = {"STAGING_DB_URL": "postgresql://localhost/x", "XIMILAR_API_TOKEN": "x", "XIMILAR_COLLECTION_ID": "x"}
+    environ = {
+        "STAGING_DB_URL": "postgresql://localhost/x",
+        "XIMILAR_API_TOKEN": "x",
+        "XIMILAR_COLLECTION_ID": "x",
+    }
     try:
         Settings.from_env({**environ, "XIMILAR_API_PROFILE": profile}, frozenset())
     except SettingsError as error:
@@ -140,11 +144,20 @@ def _range(values: Spread) -> str:
 def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.bench sync", description=__doc__)
     add = parser.add_argument
-    add("--quick", action="store_true", help="one round, short ones, up to 10,000 queued jobs: to see that all works")
+    add(
+        "--quick",
+        action="store_true",
+        help="one round, short ones, up to 10,000 queued jobs: to see that all works",
+    )
     add("--parts", nargs="+", choices=("paced", "memory", "lifted"), default=("paced", "memory", "lifted"))
     add("--profiles", nargs="+", choices=PROFILES, default=PROFILES)
     add("--rounds", type=int, default=3, help="paired rounds (%(default)s)")
-    add("--seconds", type=float, default=6.0, help="of each measurement; twice that under the limit (%(default)s)")
+    add(
+        "--seconds",
+        type=float,
+        default=6.0,
+        help="of each measurement; twice that under the limit (%(default)s)",
+    )
     add("--soak", type=float, default=60.0, help="seconds in which memory is sampled (%(default)s)")
     add("--queues", nargs="+", type=int, default=QUEUES, help="jobs in the queue (%(default)s)")
     options = parser.parse_args(argv)

@@ -42,7 +42,9 @@ class Memory:
     megabytes: float
 
 
-def products_per_second(server: Server, template: Staging, profile: str, photos: int, seconds: float) -> float:
+def products_per_second(
+    server: Server, template: Staging, profile: str, photos: int, seconds: float
+) -> float:
     """Run two workers over a queue of products for so long, or until most of it is done."""
     (count,) = template.query("SELECT count(*) FROM raw_products")[0]
     with _at_work(server, template, profile) as (_, url):

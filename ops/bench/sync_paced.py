@@ -52,10 +52,22 @@ def old(server: Server, template: Staging, profile: str, seconds: float) -> Pace
             "BATCH_SIZE": str(PRODUCTS),
             "PYTHONPATH": str(OLD_SYNC),
         }
-        redis = ("redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no")
+        redis = (
+            "redis-server",
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        )
         running.start(Program("redis", redis, "Ready to accept connections"))
         celery = (python, "-m", "celery", "--app", "tasks")
-        running.start(Program("celery", (*celery, "worker", "--concurrency", "2", "--loglevel", "INFO"), r"ready\."))
+        running.start(
+            Program("celery", (*celery, "worker", "--concurrency", "2", "--loglevel", "INFO"), r"ready\.")
+        )
         running.run(Program("call", (*celery, "call", "ximilar_sync")))
         return _watch(url, seconds)
 

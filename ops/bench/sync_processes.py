@@ -16,8 +16,7 @@ from ops.bench.sync_staging import Staging
 from ops.local.environ import without_settings
 from ops.local.programs import Program, Programs
 
-TOKEN = "bench"
-COLLECTION = "bench"
+ACCOUNT = "bench"  # the token, and the collection
 HTTP_SECONDS = 20
 LISTENING = r"listening on (http://\S+)"
 
@@ -27,14 +26,16 @@ Arrivals = list[tuple[float, int]]
 @contextlib.contextmanager
 def programs() -> Iterator[Programs]:
     """Programs without settings of this machine, whose logs are thrown away."""
-    with tempfile.TemporaryDirectory(prefix="ximilar-bench-logs-") as folder:
-        with Programs(Path(folder), without_settings(os.environ)) as running:
-            yield running
+    with (
+        tempfile.TemporaryDirectory(prefix="ximilar-bench-logs-") as folder,
+        Programs(Path(folder), without_settings(os.environ)) as running,
+    ):
+        yield running
 
 
 def start_emulator(running: Programs, *, rate: int, delay: float) -> str:
     """Start an emulator that refuses what is over `rate` calls a second and answers after `delay` seconds; its URL."""
-    limits = ("--token", TOKEN, "--collection", COLLECTION, "--rate", str(rate), "--delay", str(delay))
+    limits = ("--token", ACCOUNT, "--collection", ACCOUNT, "--rate", str(rate), "--delay", str(delay))
     command = (sys.executable, "-m", "ops.emulator", "--port", "0", *limits)
     return running.start(Program("emulator", command, LISTENING)).group(1)
 
@@ -65,8 +66,8 @@ def environ(staging: Staging, api_url: str, profile: str, rate: float) -> dict[s
     return {
         "STAGING_DB_URL": staging.url,
         "XIMILAR_API_URL": api_url,
-        "XIMILAR_API_TOKEN": TOKEN,
-        "XIMILAR_COLLECTION_ID": COLLECTION,
+        "XIMILAR_API_TOKEN": ACCOUNT,
+        "XIMILAR_COLLECTION_ID": ACCOUNT,
         "XIMILAR_API_PROFILE": profile,
         "XIMILAR_RATE_LIMIT": f"{rate:g}",
         "XIMILAR_ALLOW_PRIVATE_URLS": "on",

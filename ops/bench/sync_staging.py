@@ -24,7 +24,8 @@ FOLDER_PREFIX = "ximilar-bench-"
 PRODUCTS = """
     INSERT INTO public.raw_products (external_id, brand, name, category, price, image_urls, image_status)
     SELECT 'SKU-' || n, 'UNDE', 'Coat number ' || n, 'coats', 599.00,
-           (SELECT jsonb_agg(%(photos_url)s || '?product=' || n || '&photo=' || place) FROM generate_series(1, %(photos)s) place),
+           (SELECT jsonb_agg(%(photos_url)s || '?product=' || n || '&photo=' || place)
+              FROM generate_series(1, %(photos)s) place),
            'uploaded'
       FROM generate_series(1, %(products)s) n
 """

@@ -73,7 +73,9 @@ def send(url: str, metadata: dict[str, str]) -> None:
     """Store one photo. Raises ValueError, or requests' own errors."""
     if PROFILE == "fashion":
         photo_id = hashlib.sha256(f"{metadata['sku_id']}\n{url}".encode()).hexdigest()
-        body: dict[str, Any] = {"records": [{"_id": photo_id, "_url": url, "product_id": metadata["sku_id"], **metadata}]}
+        body: dict[str, Any] = {
+            "records": [{"_id": photo_id, "_url": url, "product_id": metadata["sku_id"], **metadata}]
+        }
         path, headers = "/similarity/fashion-new/v2/insert", {"collection-id": COLLECTION_ID}
     else:
         body = {"collection_id": COLLECTION_ID, "image": url, "metadata": metadata}
