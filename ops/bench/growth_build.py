@@ -65,7 +65,7 @@ JOBS = """
 """
 EVENTS = """
     INSERT INTO procrastinate_events (job_id, type, at)
-    SELECT j.id, type::procrastinate_job_event_type, now() - interval '8 days' * (j.id::float8 / %(rows)s)
+    SELECT j.id, type::procrastinate_job_event_type, now() - interval '8 days' * (1 - j.id / (%(rows)s / 100.0))
       FROM procrastinate_jobs j, unnest(ARRAY['deferred', 'started', 'succeeded']) type
 """
 REMOVALS = """

@@ -109,7 +109,7 @@ def _comparison(rows: int) -> list[Question]:
         ),
         Question("unconfirmed_removals", {"debounce": 600, **WHERE}),
         Question("enqueue_removals", WHERE),
-        Question("stored_products", WHERE, "", "asked when over 20 removals wait"),
+        Question("stored_products", {"limit": 10_001, **WHERE}, "up to 10,001"),
         Question("last_pass", {}),
         Question("hand_over_photos", {"product_id": rows // 2 + 3, **WHERE}),
     ]
