@@ -15,7 +15,7 @@ from ops.local.loopback import free_port
 from ops.local.programs import Program, Programs
 
 DELAY = 0.2
-RATE = 10
+RATE = 10  # calls a second
 PHOTOS = 3
 PRODUCTS = 400  # more than any side gets through
 FIRST_PHOTO_SECONDS = 30.0
