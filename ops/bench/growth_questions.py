@@ -170,6 +170,7 @@ def _command_line(rows: int) -> list[Question]:
         Question("errors_by_cause", {"examples": 3}, "", "by what is in error"),
         Question("find_products", {"sku": f"SKU-{rows // 2}"}),
         Question("stored_photos", {"product_id": rows // 2 + 3}),
+        Question("adopt", {"after": rows // 2, "limit": 1000, **WHERE}, "of 1,000"),
         Question("untracked_products", WHERE, "", "`verify`"),
         Question("photos_of_unknown_content", WHERE, "", "`verify`"),
         Question("sample_synced", WHERE),
