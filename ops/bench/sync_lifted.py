@@ -16,8 +16,8 @@ from ops.local.programs import Program
 
 WORKERS = 2
 CONCURRENCY = 8
-WARM_UP = 0.05  # of the photos there are
-ENOUGH = 0.9
+WARM_UP = 50  # calls that do not count
+ENOUGH = 0.9  # of the photos there are: the last ones are sent by fewer and fewer jobs at once
 STALLED_SECONDS = 60.0
 LOOK_SECONDS = 0.2
 
@@ -30,7 +30,7 @@ NOOP_DONE = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'succeeded'"
 
 
 class StalledError(RuntimeError):
-    """Nothing more arrived for a minute."""
+    """Too little arrived within a minute more than it may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,8 @@ def products_per_second(
     (count,) = template.query("SELECT count(*) FROM raw_products")[0]
     with _at_work(server, template, profile) as (_, url):
         arrived = _watch(url, count * photos, seconds)
-    warm = int(min(count * photos * WARM_UP, 100))
-    counted = sum(number for _, number in arrived[warm:])
-    return counted / (arrived[-1][0] - arrived[warm - 1][0]) / photos
+    counted = sum(number for _, number in arrived[WARM_UP + 1 :])
+    return counted / (arrived[-1][0] - arrived[WARM_UP][0]) / photos
 
 
 def noops_per_second(server: Server, seconds: float) -> float:
@@ -90,14 +89,15 @@ def _at_work(server: Server, template: Staging, profile: str) -> Iterator[tuple[
 
 
 def _watch(url: str, photos: int, seconds: float) -> processes.Arrivals:
-    """Wait for `seconds` after the first arrival, or until ENOUGH of the photos are there; returns the arrivals."""
+    """Wait for `seconds` after the warm-up, or until ENOUGH of the photos are there; returns the arrivals."""
     arrived: processes.Arrivals = []
-    gives_up = time.monotonic() + STALLED_SECONDS
-    while not arrived or (
-        time.monotonic() - arrived[0][0] < seconds and sum(number for _, number in arrived) < photos * ENOUGH
+    gives_up = time.monotonic() + seconds + STALLED_SECONDS
+    while len(arrived) <= WARM_UP + 1 or (
+        time.monotonic() - arrived[WARM_UP][0] < seconds
+        and sum(number for _, number in arrived) < photos * ENOUGH
     ):
         if time.monotonic() > gives_up:
-            raise StalledError(f"{len(arrived)} calls in {STALLED_SECONDS:g} s")
+            raise StalledError(f"{len(arrived)} calls in {seconds + STALLED_SECONDS:g} s")
         time.sleep(LOOK_SECONDS)
         arrived = processes.arrivals(url)
     return arrived
