@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import procrastinate
 import psycopg
@@ -13,7 +14,7 @@ from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 
 from . import logs
-from .database import Connection, conninfo, make_pool, pool_options
+from .database import conninfo, make_pool, pool_options
 
 RECONNECT_SECONDS = 5.0
 
@@ -28,8 +29,9 @@ class Connector(procrastinate.PsycopgConnector):
         self._listen_conninfo = conninfo(listen_url or url, variable="STAGING_DB_LISTEN_URL")
 
     @contextlib.asynccontextmanager
-    async def _get_standalone_connection(self) -> AsyncIterator[Connection]:
-        async with await Connection.connect(
+    async def _get_standalone_connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        # One of psycopg's own: a connection that listens is silent by nature, and ours would hang up.
+        async with await psycopg.AsyncConnection.connect(
             self._listen_conninfo, autocommit=True, prepare_threshold=None
         ) as connection:
             yield connection

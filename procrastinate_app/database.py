@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import socket
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, TypeVar
@@ -167,8 +168,13 @@ def pool_options(url: str, *, max_size: int) -> dict[str, Any]:
 
 
 def make_pool(**options: Any) -> Pool:
-    """Return a pool of connections that do not wait for ever."""
-    return psycopg_pool.AsyncConnectionPool(connection_class=Connection, **options)
+    """Return a pool of connections that do not wait for ever.
+
+    procrastinate would name a check itself, one that makes a round trip before each statement.
+    """
+    return psycopg_pool.AsyncConnectionPool(
+        **{**options, "check": check_connection, "connection_class": Connection}
+    )
 
 
 @contextlib.asynccontextmanager
@@ -176,14 +182,20 @@ async def open_database(
     url: str, *, max_size: int = 4, patience: float = POOL_TIMEOUT_SECONDS
 ) -> AsyncIterator[Database]:
     """A database with a pool of its own, for the command line; waits `patience` seconds for it to answer."""
-    pool = make_pool(
-        **pool_options(url, max_size=max_size),
-        open=False,
-        check=psycopg_pool.AsyncConnectionPool.check_connection,
-    )
+    pool = make_pool(**pool_options(url, max_size=max_size), open=False)
     async with pool:
         await pool.wait(timeout=patience)
         yield Database(pool)
+
+
+async def check_connection(connection: Connection) -> None:
+    """A pool's check of a connection it is about to lend: returns if it is usable, else raises.
+
+    Nobody speaks to an idle connection but to end it (a server that stops, a pooler, a kernel that resets it): only
+    one that has something to be read is asked by a statement. Asking each time would be a round trip a statement.
+    """
+    if select.select([connection.fileno()], [], [], 0)[0]:
+        await psycopg_pool.AsyncConnectionPool.check_connection(connection)
 
 
 def _autocommit(connection: Connection) -> Awaitable[None]:

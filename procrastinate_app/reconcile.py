@@ -40,6 +40,10 @@ class Guard:
         """Whether so many removals, of so many products stored, are too many."""
         return removals > self.most or (removals > self.free and removals * 100 >= self.percent * stored)
 
+    def enough(self, removals: int) -> int:
+        """So many products stored, and further ones make no difference to `holds`: no need to count millions."""
+        return int(removals * 100 / self.percent) + 1 if self.percent else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:
@@ -151,6 +155,15 @@ async def scan(
     return Found(changed, [row for row in rows if row["absence"] is not None])
 
 
+async def too_many(session: Session | Database, collection: Collection, removals: int) -> bool:
+    """Whether so many confirmed removals are to wait for an operator."""
+    guard = collection.guard
+    if removals <= guard.free:
+        return False
+    limit = guard.enough(removals)
+    return guard.holds(removals, await session.value("stored_products", limit=limit, **collection.where))
+
+
 async def _unfinished_or_new(database: Database, collection: Collection, kind: Kind) -> Row:
     current = await database.one("unfinished_pass", kind=kind, **collection.where)
     return await _new(database, collection, kind) if current is None else current
@@ -213,17 +226,15 @@ async def _end(database: Database, collection: Collection, current: Row) -> Row:
 
 
 async def _remove_or_hold(tx: Session, collection: Collection, current: Row) -> Row:
-    guard = collection.guard
     confirmed = await _confirmed(tx, collection, current) if collection.policy.remove else 0
-    held = (
-        confirmed if confirmed > guard.free and guard.holds(confirmed, await _stored(tx, collection)) else 0
-    )
+    held = confirmed if await too_many(tx, collection, confirmed) else 0
     if confirmed and not held:
         await _approve(tx, collection, current)
     elif collection.policy.remove:
         await tx.run("enqueue_removals", **collection.where)
-    if await tx.value("unconfirmed_removals", debounce=guard.debounce, **collection.where):
-        await tx.run("enqueue_recheck", seconds=guard.debounce + RECHECK_MARGIN_SECONDS)
+    debounce = collection.guard.debounce
+    if await tx.value("unconfirmed_removals", debounce=debounce, **collection.where):
+        await tx.run("enqueue_recheck", seconds=debounce + RECHECK_MARGIN_SECONDS)
     ended = await tx.one("end_pass", pass_id=current["id"], removing=0 if held else confirmed, held=held)
     assert ended is not None
     return ended
@@ -259,11 +270,6 @@ async def _confirmed(tx: Session, collection: Collection, current: Row) -> int:
         **collection.where,
     )
     return found
-
-
-async def _stored(tx: Session, collection: Collection) -> int:
-    stored: int = await tx.value("stored_products", **collection.where)
-    return stored
 
 
 def _may_be_repaired(row: Row, policy: Policy) -> bool:

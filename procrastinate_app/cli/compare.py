@@ -76,10 +76,7 @@ async def _facts(database: Database, collection: Collection) -> dict[str, Any]:
     chunks, confirmed = await comparison.look(database, collection)
     counts = [chunk.counts(collection.policy) for chunk in chunks]
     totals = {name: sum(count[name] for count in counts) for name in Found([], []).counts(collection.policy)}
-    guard = collection.guard
-    held = False
-    if confirmed > guard.free:
-        held = guard.holds(confirmed, await database.value("stored_products", **collection.where))
+    held = await comparison.too_many(database, collection, confirmed)
     allowed = collection.policy.remove
     return {
         "drift": totals["changed"] + totals["absent"],

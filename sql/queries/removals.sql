@@ -32,9 +32,10 @@ SELECT EXISTS (SELECT FROM removals
    AND found_at > clock_timestamp() - make_interval(secs => %(debounce)s)) AS waiting
 
 -- name: stored_products
--- How many products the collection holds photos of.
+-- How many products the collection holds photos of, counted to a limit.
 SELECT count(*) AS products
-  FROM (SELECT DISTINCT product_id FROM photos WHERE profile = %(profile)s AND collection_id = %(collection_id)s) AS stored
+  FROM (SELECT DISTINCT product_id FROM photos WHERE profile = %(profile)s AND collection_id = %(collection_id)s
+         LIMIT %(limit)s) AS stored
 
 -- name: approve_removals
 UPDATE removals SET approved_at = clock_timestamp()

@@ -107,6 +107,14 @@ def test_the_guard(removals: int, stored: int, held: bool) -> None:
     assert Guard().holds(removals, stored) is held
 
 
+@pytest.mark.parametrize("percent", [0.0, 0.1, 5.0, 33.3, 100.0])
+@pytest.mark.parametrize("removals", [1, 21, 499, 500, 501])
+def test_products_beyond_enough_change_nothing_for_the_guard(removals: int, percent: float) -> None:
+    guard = Guard(percent=percent)
+    enough = guard.enough(removals)
+    assert guard.holds(removals, enough) is guard.holds(removals, 100 * enough)
+
+
 @pytest.mark.parametrize(
     ("variables", "policy"),
     [
