@@ -49,13 +49,25 @@ class Emulator:
 
     def photos(self) -> list[tuple[str, str]]:
         """(SKU, URL) of every photo in the collection, sorted."""
-        return sorted(
-            (photo["sku_id"], photo["url"]) for photo in self._control("GET", "collection")["photos"]
-        )
+        return sorted((photo["sku_id"], photo["url"]) for photo in self.collection())
 
-    def play(self, fault: dict[str, Any], *, times: int | None = None, **match: str) -> None:
-        """Play a fault on the calls that match, `times` times or until `heal`."""
-        self._control("POST", "faults", {"match": match, "fault": fault, "times": times})
+    def collection(self) -> list[dict[str, Any]]:
+        """Every record of the collection, with its metadata."""
+        photos: list[dict[str, Any]] = self._control("GET", "collection")["photos"]
+        return photos
+
+    def play(
+        self,
+        fault: dict[str, Any],
+        *,
+        times: int | None = None,
+        probability: float = 1.0,
+        seed: int = 0,
+        **match: str,
+    ) -> None:
+        """Play a fault on the calls that match, or on a share of them, `times` times or until `heal`."""
+        rule = {"match": match, "fault": fault, "times": times, "probability": probability, "seed": seed}
+        self._control("POST", "faults", rule)
 
     def heal(self) -> None:
         self._control("DELETE", "faults")
