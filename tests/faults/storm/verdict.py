@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.local.check import Check
+from tests import canaries
 from tests.fix_system import most_in_a_second
 
-from . import canaries
 from .callers import CLIENTS, MARK, Answered, Callers
 from .nemesis import Nemesis, Played
 from .world import World
@@ -31,13 +31,6 @@ HELD_BY_NOBODY = """
       LEFT JOIN ximilar.workers w ON w.queue_worker = j.worker_id AND w.beat_at > now() - interval '30 s'
      WHERE j.status = 'doing' AND w.id IS NULL
 """
-WRITTEN = """
-    SELECT coalesce(string_agg(row_to_json(t)::text, ' '), '') FROM
-    (SELECT args::text AS said FROM ximilar.procrastinate_jobs UNION ALL SELECT message FROM ximilar.attempts
-     UNION ALL SELECT pause_text FROM ximilar.throttle UNION ALL SELECT error_message FROM public.raw_products
-     UNION ALL SELECT error_message FROM public.scraper_logs) AS t
-"""
-
 Content = tuple[str | None, str | None]
 
 
@@ -151,9 +144,12 @@ def _gateway(answers: list[Answered], played: list[Played]) -> list[Check]:
 
 
 def _secrets(world: World, callers: Callers) -> Check:
-    shown = canaries.found_below(world.folder, world.secrets)
-    written = "".join(callers.pages) + str(world.query(WRITTEN)[0][0])
-    shown += [f"database or metrics: {what}" for what in canaries.found_in(written, world.secrets)]
+    planted = [*canaries.PLANTED.values(), world.bearer]
+    shown = canaries.shown_below(world.folder, secret=planted)
+    with world.owner() as owner:
+        written = str(owner.execute(canaries.WRITTEN).fetchone())
+    in_words = canaries.shown_in(written + "".join(callers.pages), secret=planted)
+    shown += [f"database or metrics: {what}" for what in in_words]
     return Check("secrets found", _few(shown), right=not shown)
 
 

@@ -19,6 +19,7 @@ from ops.local.loopback import HOST, free_port
 from ops.local.photo_server import PhotoServer
 from ops.local.postgres import SUPERUSER, Cluster
 from procrastinate_app.migrations import migrate
+from tests import canaries
 from tests.fix_pgbouncer import ADMIN, SYSTEM_FOLDERS, PgBouncer
 from tests.fix_system import COLLECTION, IMAGES, Emulator
 from web.console import actions
@@ -26,7 +27,6 @@ from web.console.audit import Refused
 from web.console.staging import Staging
 from web.gateway.callers import issue
 
-from . import canaries
 from .programs import Program, Supervisor, environment
 
 DATABASE = "storm"
@@ -35,7 +35,7 @@ GATEWAY_PROCESSES = 2
 # The gateway asks within the emulator's limit as well, and the workers must not be refused because of it.
 ROOM_FOR_THE_GATEWAY = 100
 XIMILAR_SECONDS = 0.05
-OWNER = {"connect_timeout": 3, "options": "-c lock_timeout=15s -c statement_timeout=60s"}
+OWNER_LIMITS = "-c lock_timeout=15s -c statement_timeout=60s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,6 @@ class World:
     supervisor: Supervisor
     console: Staging = field(repr=False)
     bearer: str = field(repr=False)
-    secrets: list[str] = field(repr=False)
 
     @property
     def gateway_url(self) -> str:
@@ -71,7 +70,8 @@ class World:
 
     def owner(self) -> psycopg.Connection:
         """Connect as the owner of Staging, in autocommit. Raises psycopg.OperationalError while it is away."""
-        return psycopg.connect(self.cluster.url(SUPERUSER, DATABASE), autocommit=True, **OWNER)
+        url = self.cluster.url(SUPERUSER, DATABASE)
+        return psycopg.connect(url, autocommit=True, connect_timeout=3, options=OWNER_LIMITS)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a statement of the owner's."""
@@ -101,7 +101,7 @@ def opened(size: Size) -> Iterator[World]:
 
 
 def _build(size: Size, folder: Path, stack: contextlib.ExitStack) -> World:
-    token, password = canaries.canary("token"), canaries.canary("password")
+    token, password = canaries.PLANTED["token"], canaries.PLANTED["database-password"]
     cluster = Cluster(folder / "postgres", durable=False)
     stack.callback(cluster.remove)
     cluster.start()
@@ -130,10 +130,8 @@ def _build(size: Size, folder: Path, stack: contextlib.ExitStack) -> World:
     supervisor = stack.enter_context(Supervisor([*workers, gateway]))
     console = Staging(role_url, size=4, seconds=10)
     stack.callback(console.close)
-    superuser = cluster.url().split(":")[2].split("@")[0]
     world = World(
-        size, logs, cluster, pooler, photos.url, emulator, workers, gateway, supervisor, console, bearer,
-        [token, password, bearer, superuser],
+        size, logs, cluster, pooler, photos.url, emulator, workers, gateway, supervisor, console, bearer
     )  # fmt: skip
     for program in (*workers, gateway):
         program.ready()
@@ -164,7 +162,7 @@ def _emulator(folder: Path, token: str, size: Size, stack: contextlib.ExitStack)
         "emulator", (sys.executable, *command), environment(), folder, ready=r"listening on (http://\S+)"
     )
     stack.callback(program.end)
-    return Emulator(program.ready()[1], program.process)
+    return Emulator(program.ready()[1])
 
 
 def _worker(number: int, folder: Path, settings: dict[str, str], size: Size) -> Program:
