@@ -3,10 +3,11 @@ comes from, in a statement of its own, so that a crash forgets nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from .database import Database
-from .plan import LedgerEntry
+from .plan import ANNOUNCED, LedgerEntry
 from .ximilar.answers import Record, Stored
 from .ximilar.profile import Profile
 
@@ -40,6 +41,27 @@ class Ledger:
             **self._where,
         )
 
+    async def announce(self, product_id: int, records: Sequence[Record]) -> None:
+        """Write that photos are about to be sent.
+
+        An answer may be lost, and the row edited before they are sent again: then this is all that is known of them.
+        """
+        if records:
+            await self._database.run(
+                "announce_photos",
+                product_id=product_id,
+                sku=records[0].metadata.get("sku_id"),
+                urls=[record.url for record in records],
+                announced=ANNOUNCED,
+                **self._where,
+            )
+
+    async def renounce(self, product_id: int, record: Record) -> None:
+        """Write that an announced photo was refused."""
+        await self._database.run(
+            "renounce_photo", product_id=product_id, url=record.url, announced=ANNOUNCED, **self._where
+        )
+
     async def share(self, product_id: int, record: Record, content_hash: UUID) -> bool:
         """Write that a photo was there already because another product holds it. Returns whether one does."""
         shared = await self._database.run(
@@ -48,6 +70,7 @@ class Ledger:
             sku=record.metadata.get("sku_id"),
             url=record.url,
             content_hash=content_hash,
+            announced=ANNOUNCED,
             **self._where,
         )
         return shared > 0

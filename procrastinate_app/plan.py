@@ -11,11 +11,16 @@ from .product import Product, photos
 from .ximilar.answers import Record, Stored
 
 REASON_LIMIT = 500
+ANNOUNCED = UUID(int=0)
+"""In place of a content hash: the photo was about to be sent, and no answer to that is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """A photo the collection holds, stored under `sku`. `content_hash` is None where it is not known to be ours."""
+    """A photo the collection holds, stored under `sku`. `content_hash` is None where it is not known to be ours.
+
+    With ANNOUNCED the collection may hold it: it is sent if it is listed, and taken out if it is not.
+    """
 
     url: str
     content_hash: UUID | None
@@ -159,7 +164,7 @@ def _sort(
 
 
 def _fate(product: Product, stored: LedgerEntry | None, sent_before: float | None, policy: Policy) -> Fate:
-    if stored is None:
+    if stored is None or stored.content_hash == ANNOUNCED:
         return "send"
     resent = sent_before is not None and stored.stored_at < sent_before
     if not resent and not _differs(product, stored):

@@ -125,6 +125,8 @@ class Uploader:
 
     async def _store_new(self, errand: Errand, plan: Plan, pushed: Pushed, until: float) -> list[Replacement]:
         """Store the new photos; returns those that were there already and are to be replaced to be certain."""
+        if plan.certain:
+            await self.ledger.announce(errand.product_id, plan.records)
         await self._all(errand, "store", plan.records, pushed, until, keep_already=not plan.certain)
         if not plan.certain:
             return []
@@ -152,6 +154,7 @@ class Uploader:
             else:
                 await self._take_out(errand, [replacement.outgoing], pushed, until)
             if pushed.complete and pushed.refusals == before:
+                await self.ledger.announce(errand.product_id, [replacement.incoming])
                 await self._all(errand, "store", [replacement.incoming], pushed, until)
             if not pushed.complete or pushed.refusals > before:
                 return
@@ -238,9 +241,13 @@ class Uploader:
     async def _keep(self, sending: _Sending, batch: Batch, answers: Sequence[Stored]) -> None:
         errand, records = sending.errand, {record.url: record for record in batch.records}
         for answer in answers:
-            if answer.fault is not None or (answer.already and not sending.keep_already):
+            if answer.already and not sending.keep_already:
                 continue
-            if batch.kind == "store":
+            if answer.fault is not None:
+                if batch.kind == "remove":
+                    continue
+                write = functools.partial(self.ledger.renounce, errand.product_id, records[answer.url])
+            elif batch.kind == "store":
                 write = functools.partial(self._store, errand, records[answer.url], answer)
             else:
                 write = functools.partial(self.ledger.forget, errand.product_id, records[answer.url])

@@ -7,6 +7,7 @@ what the catalogue says, for CALM_SECONDS at most; then the verdict.
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 import threading
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     faults = schedule.draw(options.seed, options.seconds)
     say(f"storm: seed {options.seed}, {options.seconds:g} s, profile {options.profile}")
     say(f"{products} products, {EDITS_A_SECOND:g} edits a second, the limit is {RATE} requests a second")
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # the database goes away on purpose
     with opened(Size(products, RATE, options.profile)) as world:
         checks = _rage(world, faults, options)
         wrong = _show(checks)

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import psycopg
@@ -57,6 +58,8 @@ class Nemesis:
         self._scrapers = scrapers
         self._chance = random.Random(seed)
         self._seed = seed
+        self._operator = ThreadPoolExecutor(1)
+        self._ticked: Future[None] | None = None
         self._began: dict[Fault, float] = {}
         self._endings: dict[Fault, Callable[[], None]] = {}
         self._acts: dict[str, Callable[[], Callable[[], None] | None]] = {
@@ -86,11 +89,17 @@ class Nemesis:
             moments.append((fault.at + fault.seconds, functools.partial(self._end, fault)))
         for number in range(int(seconds / TICK_SECONDS)):
             task = TASKS[number % len(TASKS)]
-            moments.append((number * TICK_SECONDS, functools.partial(self._world.run_task, task)))
+            moments.append((number * TICK_SECONDS, functools.partial(self._tick, task)))
         origin, clock = time.monotonic(), threading.Event()
         for at, act in sorted(moments, key=lambda moment: moment[0]):
             clock.wait(max(0.0, origin + at - time.monotonic()))
             act()
+        self._operator.shutdown()
+
+    def _tick(self, task: str) -> None:
+        # By somebody else: a pooler that pauses would stop the weather, too.
+        if self._ticked is None or self._ticked.done():
+            self._ticked = self._operator.submit(self._world.run_task, task)
 
     def _begin(self, fault: Fault, say: Callable[[str], None]) -> None:
         say(f"  {fault}")
@@ -109,7 +118,7 @@ class Nemesis:
 
         def heal() -> None:
             self._world.emulator.heal()
-            self._world.resume_account()
+            self._operator.submit(self._world.resume_account)
 
         return heal
 
