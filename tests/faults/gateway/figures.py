@@ -9,10 +9,10 @@ from tests.integration.gateway.load import Load
 
 def tell(what: str, load: Load) -> None:
     """Print the figures of a load that has ended."""
-    broken = sum(count for outcome, count in load.lost.items() if not outcome.isdigit())
+    broken = {outcome: count for outcome, count in load.lost.items() if not outcome.isdigit()}
     errors = ", ".join(f"{count} {cause}" for cause, count in load.causes.most_common()) or "none"
     print(
-        f"{what}: {len(load.seconds)} requests, {broken} broken off, 5xx: {errors};"
+        f"{what}: {len(load.seconds)} requests, {broken or 'none'} broken off, 5xx: {errors};"
         f" p50 {quantile(load.seconds, 0.5):.3f} s, p99 {quantile(load.seconds, 0.99):.3f} s,"
         f" longest {max(load.seconds):.3f} s"
     )

@@ -16,7 +16,7 @@ from tests import haproxy
 from tests.faults.gateway.figures import quantile, tell
 from tests.integration.gateway.conftest import StartGateway
 from tests.integration.gateway.load import Load
-from tests.integration.gateway.servers import Gateway, ScriptedUpstream, wait_for
+from tests.integration.gateway.servers import Gateway, ScriptedUpstream, reload, wait_for
 
 CLIENTS = 8
 
@@ -30,12 +30,13 @@ class Pair:
     gateways: list[Gateway] = field(default_factory=list)
 
     def replace(self, place: int) -> None:
-        """Stop one as systemd does, and start its successor on the same port."""
+        """Stop one as systemd does, start its successor on the same port, and wait until the proxy asks it."""
         port = self.gateways[place].port
         assert port is not None
         self.gateways[place].signal(signal.SIGTERM)
         assert self.gateways[place].process.wait(30) == 0
-        self.gateways[place] = self.start(port)
+        successor = self.gateways[place] = self.start(port)
+        wait_for(lambda: successor.lines("request"), 30)
 
 
 @pytest.fixture
@@ -81,9 +82,7 @@ def test_gateway_that_dies_costs_what_it_held(pair: Pair) -> None:
 def test_reload_and_recycling_behind_the_proxy_lose_nothing(pair: Pair) -> None:
     with Load(pair.url, clients=CLIENTS) as load:
         for gateway in pair.gateways * 2:
-            old = set(gateway.workers)
-            gateway.signal(signal.SIGHUP)
-            wait_for(lambda gateway=gateway, old=old: _are_new(gateway, old), 30)
+            reload(gateway)
             _serve_more(load, 100)
     tell("both gateways reloaded twice", load)
     assert load.lost == {}
@@ -119,10 +118,6 @@ def _is_answered(sock: socket.socket) -> bool:
         return False
     except OSError:
         return True
-
-
-def _are_new(gateway: Gateway, old: set[int]) -> bool:
-    return len(gateway.workers) == len(old) and not old & set(gateway.workers)
 
 
 def _serve_more(load: Load, count: int) -> None:

@@ -27,9 +27,9 @@ from .world import Size, World, opened
 
 PRODUCTS = 5000
 FULL_SECONDS = 600.0
-EDITS_A_SECOND = 10.0
-RATE = 40
-CALM_SECONDS = 240.0
+EDITS_A_SECOND = 6.0
+RATE = 50
+CALM_SECONDS = 300.0
 SETTLE_SECONDS = 3.0
 TASKS = ("ximilar_sync", "ximilar_retry", "reconcile", "rescue_stalled")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,11 +15,12 @@ LAST_BEGINNING = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A fault: what it befalls (one fault of a subject at a time), and how long it lasts, in seconds."""
+    """A fault: what it befalls (one fault of a subject at a time), how long it lasts, in seconds, and how often."""
 
     subject: str
     shortest: float = 0.0
     longest: float = 0.0
+    most: int = 1_000_000
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -33,7 +35,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "pooler killed": Kind("pooler", 0.5, 3),
         "pooler paused": Kind("pooler", 1, 4),
         "catalogue locked": Kind("catalogue", 1, 5),
-        "catalogue loaded anew": Kind("catalogue"),
+        # Every photo is sent again where the ids are others: a second time would be about the rate limit only.
+        "catalogue loaded anew": Kind("catalogue", most=1),
         "ximilar 503": Kind("ximilar", 1, 5),
         "ximilar 429": Kind("ximilar", 1, 4),
         "ximilar drops answers": Kind("ximilar", 2, 5),
@@ -69,12 +72,15 @@ def draw(seed: int, seconds: float) -> list[Fault]:
     faults: list[Fault] = []
     free_at: dict[str, float] = {}
     bag: list[str] = []
+    played: Counter[str] = Counter()
     at = chance.uniform(1, LONGEST_GAP_SECONDS)
     while at < seconds * LAST_BEGINNING:
-        bag = bag or chance.sample(sorted(KINDS), len(KINDS))
+        left = [name for name in sorted(KINDS) if played[name] < KINDS[name].most]
+        bag = bag or chance.sample(left, len(left))
         name = next((name for name in bag if free_at.get(KINDS[name].subject, 0.0) <= at), None)
         if name is not None:
             bag.remove(name)
+            played[name] += 1
             kind = KINDS[name]
             faults.append(Fault(at, name, chance.uniform(kind.shortest, kind.longest)))
             free_at[kind.subject] = at + faults[-1].seconds + 1.0

@@ -31,6 +31,11 @@ HELD_BY_NOBODY = """
       LEFT JOIN ximilar.workers w ON w.queue_worker = j.worker_id AND w.beat_at > now() - interval '30 s'
      WHERE j.status = 'doing' AND w.id IS NULL
 """
+# The retry of a rescue is the next minute's.
+FAILED = """
+    SELECT count(*) FROM ximilar.procrastinate_jobs WHERE status = 'failed' AND task_name <> 'rescue_stalled'
+"""
+
 Content = tuple[str | None, str | None]
 
 
@@ -108,7 +113,7 @@ def _requests(world: World) -> list[Check]:
 def _jobs(world: World) -> list[Check]:
     ownerless = world.query(HELD_BY_NOBODY)[0][0]
     rescued = world.query("SELECT count(*) FROM ximilar.attempts WHERE outcome = 'rescued'")[0][0]
-    failed = world.query("SELECT count(*) FROM ximilar.procrastinate_jobs WHERE status = 'failed'")[0][0]
+    failed = world.query(FAILED)[0][0]
     return [
         Check("jobs in doing without an owner", str(ownerless), right=not ownerless),
         Check("jobs rescued", str(rescued), right=True),

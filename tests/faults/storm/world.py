@@ -174,8 +174,8 @@ def _worker(number: int, folder: Path, settings: dict[str, str], size: Size) -> 
         "XIMILAR_REMOVE": "on",
         "XIMILAR_CARRY_METADATA": "on",
         "REMOVAL_DEBOUNCE_SECONDS": "2",
+        "REMOVAL_FREE_PRODUCTS": "1000000",  # a load with other ids is the loss of all products
         "REMOVAL_MAX_PRODUCTS": "1000000",
-        "REMOVAL_MAX_PERCENT": "100",
     }
     command = (sys.executable, "-m", "procrastinate_app", "worker")
     return Program(

@@ -224,6 +224,13 @@ class Gateway:
         return False
 
 
+def reload(gateway: Gateway) -> None:
+    """SIGHUP it, and wait until all its processes are others."""
+    old = set(gateway.workers)
+    gateway.signal(signal.SIGHUP)
+    wait_for(lambda: len(gateway.workers) == len(old) and not old & set(gateway.workers), 20)
+
+
 def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> None:
     """Poll until the condition holds; fail after `seconds`."""
     ends = time.monotonic() + seconds
