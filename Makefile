@@ -65,12 +65,17 @@ test: venv ## run all tests; most of them wait for a rate limit, so several run 
 test-unit: venv ## run the tests that need neither database nor network
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
+.PHONY: storm
+storm: venv ## random faults against everything at once, then a verdict: SECONDS=600 SEED=1 PROFILE=recognition
+	@$(BIN)/python -m tests.faults.storm --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) \
+		--profile $(or $(PROFILE),recognition) $(ARGS)
+
 .PHONY: gateway-soak
 gateway-soak: venv ## 100,000 requests through the gateway; its memory has to stay flat
 	@$(BIN)/python -m tests.integration.gateway.soak
 
 .PHONY: check
-check: venv ## style, types, layers, dead and duplicate code, secrets
+check: venv ## style, types, layers, dead and duplicate code, secrets, advisories
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -79,6 +84,7 @@ check: venv ## style, types, layers, dead and duplicate code, secrets
 		--ignore-names '$(subst $(space),$(comma),$(CALLED_BY_OTHERS))'
 	$(BIN)/jscpd --mode weak --min-tokens 80 --format python --exit-code 1 --no-tips --reporters console $(CODE)
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '$(NO_SECRETS)'
+	$(BIN)/python -m ops.audit requirements.txt
 
 .PHONY: format
 format: venv ## put the code into its standard form

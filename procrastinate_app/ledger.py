@@ -5,10 +5,11 @@ Every line is written right after the answer it comes from, in a statement of it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from .database import Database
-from .plan import LedgerEntry
+from .plan import UNSURE, LedgerEntry
 from .ximilar.answers import Record, Stored
 from .ximilar.profile import Profile
 
@@ -39,6 +40,27 @@ class Ledger:
             **self._where,
         )
 
+    async def announce(self, product_id: int, records: Sequence[Record]) -> None:
+        """Write that photos are about to be sent.
+
+        An answer may be lost, and the row edited before they are sent again: then this is all that is known of them.
+        """
+        if records:
+            await self._database.run(
+                "announce_photos",
+                product_id=product_id,
+                sku=records[0].metadata.get("sku_id"),
+                urls=[record.url for record in records],
+                unsure=UNSURE,
+                **self._where,
+            )
+
+    async def renounce(self, product_id: int, record: Record) -> None:
+        """Write that an announced photo was refused."""
+        await self._database.run(
+            "renounce_photo", product_id=product_id, url=record.url, unsure=UNSURE, **self._where
+        )
+
     async def share(self, product_id: int, record: Record, content_hash: UUID) -> bool:
         """Write that a photo was there already because another product holds it. Returns whether one does."""
         shared = await self._database.run(
@@ -47,6 +69,7 @@ class Ledger:
             sku=record.metadata.get("sku_id"),
             url=record.url,
             content_hash=content_hash,
+            unsure=UNSURE,
             **self._where,
         )
         return shared > 0

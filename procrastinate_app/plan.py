@@ -19,7 +19,8 @@ UNSURE = UUID(int=0)
 class LedgerEntry:
     """A photo the collection holds, stored under `sku`. `content_hash` is None where it is not known to be ours.
 
-    `remote_id` is the record's, where records have ids of ours.
+    With UNSURE the collection may hold it: it is sent if it is listed, and taken out if it is not. `remote_id` is
+    the record's, where records have ids of ours.
     """
 
     url: str
@@ -176,7 +177,7 @@ def _sort(
 
 
 def _fate(product: Product, stored: LedgerEntry | None, sent_before: float | None, policy: Policy) -> Fate:
-    if stored is None:
+    if stored is None or stored.content_hash == UNSURE:
         return "send"
     resent = sent_before is not None and stored.stored_at < sent_before
     if not resent and not differs(product, stored):

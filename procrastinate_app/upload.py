@@ -56,7 +56,7 @@ class Uploader:
 
     async def _store_new(self, push: Push, plan: Plan) -> list[Replacement]:
         """Store the new photos; returns those that were there already and are to be replaced to be certain."""
-        await self._store(push, plan.records, keep_already=not plan.certain)
+        await self._store(push, plan.records, announced=plan.certain, keep_already=not plan.certain)
         if not plan.certain:
             return []
         errand, pushed = push.errand, push.pushed
@@ -83,7 +83,7 @@ class Uploader:
             else:
                 await self._take_out(push, [replacement.outgoing])
             if pushed.complete and pushed.refusals == before:
-                await self._store(push, [replacement.incoming])
+                await self._store(push, [replacement.incoming], announced=True)
             if not pushed.complete or pushed.refusals > before:
                 return
 
@@ -97,21 +97,29 @@ class Uploader:
             else:
                 await self._remove(push, record)
 
-    async def _store(self, push: Push, records: Sequence[Record], *, keep_already: bool = True) -> None:
+    async def _store(
+        self, push: Push, records: Sequence[Record], *, announced: bool, keep_already: bool = True
+    ) -> None:
         """Store photos; those that were there already are written to the ledger if `keep_already`."""
-        errand = push.errand
+        product_id = push.errand.product_id
+
+        async def announce(batch: Sequence[Record]) -> None:
+            await self._ledger.announce(product_id, batch)
 
         async def keep(batch: Sequence[Record], answers: Sequence[Stored]) -> None:
             for record, answer in _pairs(batch, answers):
-                if answer.fault is None and (keep_already or not answer.already):
-                    assert errand.content_hash is not None
-                    store = self._ledger.store
-                    await patiently(
-                        functools.partial(store, errand.product_id, record, answer, errand.content_hash)
-                    )
+                if answer.fault is not None:
+                    await patiently(functools.partial(self._ledger.renounce, product_id, record))
+                elif keep_already or not answer.already:
+                    await patiently(functools.partial(self._write, push.errand, record, answer))
             push.pushed.answers.extend(answers)
 
-        await self._sender.send(push, Delivery(self.profile.store, keep), records, batch=self.profile.batch)
+        delivery = Delivery(self.profile.store, keep, announce if announced else None)
+        await self._sender.send(push, delivery, records, batch=self.profile.batch)
+
+    async def _write(self, errand: Errand, record: Record, answer: Stored) -> None:
+        assert errand.content_hash is not None
+        await self._ledger.store(errand.product_id, record, answer, errand.content_hash)
 
     async def _remove(self, push: Push, record: Record) -> None:
         async def keep(batch: Sequence[Record], answers: Sequence[Stored]) -> None:

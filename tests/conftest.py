@@ -9,6 +9,7 @@ import pytest
 from ops.local.environ import is_setting
 
 pytest_plugins = (
+    "tests.fix_canaries",
     "tests.fix_postgres",
     "tests.fix_pgbouncer",
     "tests.fix_system",

@@ -97,6 +97,11 @@ class PgBouncer:
         self._process.wait(START_SECONDS)
         self._process = None
 
+    def signal(self, number: signal.Signals) -> None:
+        """Signal it: SIGUSR1 pauses it as PAUSE does, SIGUSR2 resumes."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def log_tail(self) -> str:
         """Return the last lines of its log."""
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else "(no log)"

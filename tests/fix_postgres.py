@@ -15,6 +15,7 @@ from psycopg import sql
 
 from ops.local import staging
 from ops.local.postgres import SUPERUSER, Cluster
+from tests import canaries
 
 TEMPLATE = "template_staging"
 
@@ -44,7 +45,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def role_password() -> str:
     """The password of the role `ximilar`, which is one for the whole server."""
-    return secrets.token_urlsafe(16)
+    return canaries.PLANTED["database-password"]
 
 
 @pytest.fixture(scope="session")
@@ -73,8 +74,15 @@ def database(cluster: Cluster, template: str, role_password: str) -> Iterator[Da
         staging.grant(owner)
     yield Database(name, cluster.url(staging.ROLE, name, role_password), owner_url)
     cluster.start()  # a test may have stopped it
+    _demand_no_secrets(owner_url)
     with psycopg.connect(cluster.url(), autocommit=True) as server:
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _demand_no_secrets(owner_url: str) -> None:
+    with psycopg.connect(owner_url) as owner:
+        if owner.execute("SELECT to_regclass('ximilar.attempts')").fetchone() != (None,):
+            assert canaries.shown_in(str(owner.execute(canaries.WRITTEN).fetchone())) == []
 
 
 @pytest.fixture

@@ -23,13 +23,14 @@ from procrastinate_app.retry import PutBack
 from procrastinate_app.services import Services
 from procrastinate_app.settings import Settings
 from procrastinate_app.ximilar.requests_transport import RequestsTransport
+from tests import canaries
 from tests.fix_catalogue import Catalogue
 from tests.fix_postgres import Database
 from tests.fix_upstream import Upstream
 
 T = TypeVar("T")
 
-TOKEN = "token-of-the-tests"
+TOKEN = canaries.PLANTED["token"]
 COLLECTION = "collection-of-the-tests"
 LOOK_SECONDS = 0.02
 

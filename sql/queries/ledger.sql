@@ -18,6 +18,20 @@ ON CONFLICT (product_id, profile, collection_id, url_md5) DO UPDATE
        content_hash = CASE WHEN %(already)s THEN photos.content_hash ELSE excluded.content_hash END,
        request_id = excluded.request_id, stored_at = clock_timestamp()
 
+-- name: announce_photos
+-- Before the call: an answer may be lost, and the row may list other photos before these are sent again. What is
+-- announced counts as stale for a row that lists it, as gone for one that does not.
+INSERT INTO photos (product_id, profile, collection_id, sku, url, content_hash)
+SELECT %(product_id)s, %(profile)s, %(collection_id)s, %(sku)s, sent.url, %(unsure)s::uuid
+  FROM unnest(%(urls)s::text[]) AS sent (url)
+ON CONFLICT DO NOTHING
+
+-- name: renounce_photo
+-- A photo that was announced and refused is not there.
+DELETE FROM photos
+ WHERE product_id = %(product_id)s AND profile = %(profile)s AND collection_id = %(collection_id)s
+   AND url_md5 = md5(%(url)s)::uuid AND content_hash = %(unsure)s::uuid
+
 -- name: forget_photo
 -- Written right after a photo left the collection, for whoever holds the same one (address and SKU). With its last
 -- photo a row is no longer `synced`: what is synced and has no ledger was synced before there was one, and would
@@ -52,7 +66,10 @@ SELECT %(product_id)s, other.profile, other.collection_id, other.sku, other.url,
            AND CASE WHEN jsonb_typeof(p.image_urls) = 'array' THEN p.image_urls ? other.url ELSE false END)
  ORDER BY other.content_hash = %(content_hash)s DESC NULLS LAST
  LIMIT 1
-ON CONFLICT DO NOTHING
+ON CONFLICT (product_id, profile, collection_id, url_md5) DO UPDATE
+   SET sku = excluded.sku, remote_id = excluded.remote_id, content_hash = excluded.content_hash,
+       request_id = excluded.request_id, stored_at = clock_timestamp()
+ WHERE photos.content_hash = %(unsure)s::uuid
 
 -- name: lock_sharing
 -- Two products that share a photo must not both leave its removal to the other.

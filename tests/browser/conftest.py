@@ -19,6 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests import canaries
 from tests.fix_catalogue import Catalogue
 from tests.fix_postgres import Database
 from tests.fix_system import wait_until
@@ -26,7 +27,7 @@ from web.console.app import create_app
 from web.console.settings import ConsoleSettings
 from web.console.users import hash_password
 
-PASSWORD = "correct horse"  # pragma: allowlist secret
+PASSWORD = canaries.PLANTED["console-password"]
 WAIT_SECONDS = 10.0
 FLAGS = (
     "--headless=new",

@@ -6,7 +6,7 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.conftest import Browser
+from tests.browser.conftest import PASSWORD, Browser
 from tests.fix_catalogue import Catalogue
 
 
@@ -15,7 +15,7 @@ def test_signing_in_and_out(browser: Browser) -> None:
     browser.find("[name=name]").send_keys("olga")
     browser.find("[name=password]").send_keys("wrong" + Keys.ENTER)
     browser.wait_for("The name or the password is wrong.")
-    browser.find("[name=password]").send_keys("correct horse" + Keys.ENTER)
+    browser.find("[name=password]").send_keys(PASSWORD + Keys.ENTER)
     browser.wait_for("No product is in error.")
     assert browser.driver.current_url.endswith("/errors")
     assert browser.scripts("return document.cookie") == ""

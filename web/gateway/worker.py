@@ -4,13 +4,15 @@ It adds to it: an absolute time for a request's head, a limit of connections, an
 gunicorn itself refuses a request, a close that does not cut off the answer, and an end that announces itself:
 gunicorn may close a connection right after an answer that promised to keep it, and the next request is lost.
 The classes it extends are gunicorn's own, not a promised interface: the tests in
-tests/integration/gateway/test_gunicorn.py are what says that it still holds.
+tests/integration/gateway/test_lifetime.py and test_slow_clients.py are what says that it still holds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import socket
 import sys
 import uuid
 from typing import Any
@@ -203,8 +205,11 @@ class GatewayWorker(gasgi.ASGIWorker):  # type: ignore[misc]
             sys.exit(0)
 
     async def _leave(self) -> None:
+        waiting = self._accepted()
         for server in self.servers:
             server.close()
+        for sock in waiting:
+            await self.loop.connect_accepted_socket(lambda: GatewayProtocol(self), sock)
         for connection in tuple(self.connections):
             connection.leave()
         ends = self.loop.time() + self.cfg.graceful_timeout
@@ -213,3 +218,14 @@ class GatewayWorker(gasgi.ASGIWorker):  # type: ignore[misc]
         self.alive = False
         if self._serving is not None:
             self._serving.cancel()  # out of its sleep of a second; it takes that for the end
+
+    def _accepted(self) -> list[socket.socket]:
+        """Accept who is connected already: the last process to close the listener resets them, request and all."""
+        found = []
+        for listener in self.sockets:
+            with contextlib.suppress(OSError):
+                while True:
+                    sock, _ = listener.sock.accept()
+                    sock.setblocking(False)
+                    found.append(sock)
+        return found

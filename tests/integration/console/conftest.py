@@ -13,13 +13,14 @@ import falcon
 import falcon.testing
 import pytest
 
+from tests import canaries
 from tests.fix_catalogue import Catalogue
 from tests.fix_postgres import Database
 from web.console.app import create_app
 from web.console.settings import ConsoleSettings
 from web.console.users import hash_password
 
-PASSWORD = "correct horse"  # pragma: allowlist secret
+PASSWORD = canaries.PLANTED["console-password"]
 ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 _HASH = hash_password(PASSWORD)
 

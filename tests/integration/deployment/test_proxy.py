@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import os
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
 
-from ops.local.loopback import HOST, free_port
+from ops.local.loopback import HOST
+from tests import haproxy
 from tests.fix_system import wait_until
-
-CONFIGURATION = Path(__file__).parents[3] / "ops/proxy/haproxy.cfg"
 
 
 class Gateway:
@@ -70,24 +65,8 @@ def gateways() -> Iterator[tuple[Gateway, Gateway]]:
 @pytest.fixture
 def proxy(gateways: tuple[Gateway, Gateway]) -> Iterator[str]:
     """The proxy's base URL."""
-    haproxy = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if haproxy is None:
-        pytest.skip("HAProxy is not installed (apt-get install haproxy)")
-    bind = f"{HOST}:{free_port()}"
-    variables = {"GATEWAY_BIND": bind, "GATEWAY_1": gateways[0].address, "GATEWAY_2": gateways[1].address}
-    command = [haproxy, "-db", "-f", str(CONFIGURATION)]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, env={**os.environ, **variables}, stdout=quiet, stderr=quiet) as process:
-        wait_until(lambda: process.poll() is not None or _status(f"http://{bind}/readyz") == 200, 15)
-        yield f"http://{bind}"
-        process.terminate()
-
-
-def _status(url: str) -> int:
-    try:
-        return requests.get(url, timeout=5).status_code
-    except requests.ConnectionError:
-        return 0
+    with haproxy.running(gateways[0].address, gateways[1].address) as url:
+        yield url
 
 
 def ask(proxy: str, times: int = 1) -> list[str]:
@@ -115,4 +94,4 @@ def test_gateway_that_is_not_ready_is_left_out(proxy: str, gateways: tuple[Gatew
 
 
 def test_metrics_are_not_passed_on(proxy: str) -> None:
-    assert _status(f"{proxy}/metrics") == 404
+    assert haproxy.status(f"{proxy}/metrics") == 404

@@ -17,6 +17,7 @@ import pytest
 
 from ops.local import staging
 from ops.local.postgres import Cluster
+from tests import canaries
 from tests.fix_pgbouncer import PgBouncer
 from tests.fix_postgres import Database
 from tests.integration.deployment import documents
@@ -35,7 +36,7 @@ UNREACHABLE = (
 STAND_IN = '#!/bin/sh\necho "$(basename "$0") $*" >> "{calls}"\n'
 # Units that Ubuntu's packages bring.
 PACKAGED = {"nftables", "prometheus-node-exporter"}
-TOKEN = "rebuild-token-5d0c"
+TOKEN = canaries.PLANTED["token"]
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import threading
 import time
 from collections import Counter
@@ -21,6 +22,8 @@ class Load:
         self._over = False
         self._numbers = itertools.count()
         self.outcomes: Counter[str] = Counter()
+        self.causes: Counter[str] = Counter()
+        """Of the answers 5xx, by the code of their problem."""
         self.seconds: list[float] = []
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -57,9 +60,19 @@ class Load:
             started = time.monotonic()
             try:
                 async with session.post(self._url + "/detect", json=content) as answer:
-                    await answer.read()
+                    body = await answer.read()
                     self.outcomes[str(answer.status)] += 1
+                    if answer.status >= 500:
+                        self.causes[_code(body)] += 1
             except (aiohttp.ClientError, OSError) as error:
                 self.outcomes[type(error).__name__] += 1
                 await asyncio.sleep(0.01)  # a server that refuses connections is not asked in a tight loop
             self.seconds.append(time.monotonic() - started)
+
+
+def _code(body: bytes) -> str:
+    """What a problem calls itself; a proxy's own page has no code."""
+    try:
+        return str(json.loads(body)["code"])
+    except (ValueError, KeyError, TypeError):
+        return "not ours"

@@ -19,6 +19,8 @@ from typing import Any
 import requests
 from aiohttp import web
 
+from tests import canaries
+
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 20.0
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "GUNICORN_CMD_ARGS")
@@ -136,7 +138,7 @@ class Gateway:
             "HOST": "127.0.0.1",
             "PORT": "0",
             "WORKERS": "1",
-            "XIMILAR_API_TOKEN": "s3cret-token",
+            "XIMILAR_API_TOKEN": canaries.PLANTED["token"],
             "XIMILAR_COLLECTION_ID": "c",
             **environ,
         }
@@ -157,6 +159,7 @@ class Gateway:
 
     def stop(self) -> None:
         if self.process.poll() is None:
+            self._demand_no_secrets()
             self.process.terminate()
             try:
                 self.process.wait(20)
@@ -209,10 +212,23 @@ class Gateway:
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    def _demand_no_secrets(self) -> None:
+        # In what it shows; its log is looked at with all others of the test.
+        with contextlib.suppress(requests.RequestException):
+            for page in ("/metrics", "/health", "/openapi.json"):
+                assert canaries.shown_in(requests.get(self.url + page, timeout=2).text) == []
+
     def _answers(self) -> bool:
         with contextlib.suppress(requests.RequestException):
             return requests.get(self.url + "/livez", timeout=1).status_code == 200
         return False
+
+
+def reload(gateway: Gateway) -> None:
+    """SIGHUP it, and wait until all its processes are others."""
+    old = set(gateway.workers)
+    gateway.signal(signal.SIGHUP)
+    wait_for(lambda: len(gateway.workers) == len(old) and not old & set(gateway.workers), 20)
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> None:

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from tests import canaries
+
 from .conftest import StartGateway
 from .servers import ANSWERS, CROPS, Gateway, Reply, ScriptedUpstream, wait_for
 
@@ -24,7 +26,7 @@ def test_detect(shared_gateway: Gateway, scripted: ScriptedUpstream) -> None:
         "confidence": 0.9,
     }
     assert scripted.calls == [("detect", {"records": [{"_url": PHOTO["url"]}]})]
-    assert scripted.headers[0]["Authorization"] == "Token s3cret-token"
+    assert scripted.headers[0]["Authorization"] == f"Token {canaries.PLANTED['token']}"
 
 
 def test_tag(shared_gateway: Gateway, scripted: ScriptedUpstream) -> None:

@@ -15,10 +15,13 @@ from typing import Any
 import pytest
 import requests
 
+from tests import canaries
+
 from .conftest import StartGateway
 from .servers import Gateway, Reply, ScriptedUpstream, wait_for
 
 PHOTO = {"url": "https://cdn.example.com/a.jpg"}
+BEARER = canaries.PLANTED["bearer"]
 LIMITED: Reply = (429, b'{"status":{"code":429}}', {})
 
 
@@ -152,7 +155,7 @@ def test_expected_502_does_not_open_the_breaker(gateway: Gateway, upstream: Scri
 @pytest.fixture
 def guarded(start_gateway: StartGateway, tmp_path: Path) -> tuple[Gateway, Path]:
     tokens = tmp_path / "tokens"
-    tokens.write_text(_line("orchestrator", "first"))
+    tokens.write_text(_line("orchestrator", BEARER))
     return start_gateway(GATEWAY_TOKENS_FILE=str(tokens)), tokens
 
 
@@ -166,12 +169,12 @@ def _bearer(token: str) -> dict[str, str]:
 
 def test_token_is_asked_for(guarded: tuple[Gateway, Path], upstream: ScriptedUpstream) -> None:
     gateway, _ = guarded
-    for headers in ({}, _bearer("wrong"), {"Authorization": "Basic Zmlyc3Q="}, _bearer("\xe9")):
+    for headers in ({}, _bearer("wrong"), {"Authorization": f"Basic {BEARER}"}, _bearer("\xe9")):
         answer = gateway.post("/detect", PHOTO, headers={k: v.encode("latin-1") for k, v in headers.items()})
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert not upstream.calls
-    assert gateway.post("/detect", PHOTO, headers=_bearer("first")).status_code == 200
+    assert gateway.post("/detect", PHOTO, headers=_bearer(BEARER)).status_code == 200
     assert gateway.get("/health").status_code == 200
     assert gateway.get("/metrics").status_code == 200
     wait_for(lambda: any(line.get("caller") == "orchestrator" for line in gateway.lines("request")))
@@ -194,14 +197,14 @@ def test_tokens_are_rotated_without_a_restart(guarded: tuple[Gateway, Path]) -> 
     def status(token: str) -> int:
         return gateway.post("/detect", PHOTO, headers=_bearer(token)).status_code
 
-    tokens.write_text(_line("orchestrator", "first") + _line("orchestrator", "second"))
+    tokens.write_text(_line("orchestrator", BEARER) + _line("orchestrator", "second"))
     wait_for(lambda: status("second") == 200)
-    assert status("first") == 200
+    assert status(BEARER) == 200
     tokens.write_text("not a token\n")
     wait_for(lambda: status("second") == 200 and gateway.lines("tokens_unreadable"))
     assert status("second") == 200
     tokens.write_text(_line("orchestrator", "second"))
-    wait_for(lambda: status("first") == 401)
+    wait_for(lambda: status(BEARER) == 401)
     assert status("second") == 200
 
 

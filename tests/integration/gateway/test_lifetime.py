@@ -11,7 +11,7 @@ import requests
 
 from .conftest import StartGateway
 from .load import Load
-from .servers import Gateway, ScriptedUpstream, wait_for
+from .servers import Gateway, ScriptedUpstream, reload, wait_for
 
 
 def test_reload_loses_nothing(two_workers: Gateway, upstream: ScriptedUpstream) -> None:
@@ -19,7 +19,7 @@ def test_reload_loses_nothing(two_workers: Gateway, upstream: ScriptedUpstream) 
     upstream.delay = 0.02
     with Load(gateway.url) as load:
         for _ in range(3):
-            _reload(gateway)
+            reload(gateway)
             _serve_more(load, 200)
     assert load.lost == {}
     assert load.done > 600
@@ -79,7 +79,7 @@ def test_metrics_survive_a_reload_and_forget_dead_processes(two_workers: Gateway
     gateway = two_workers
     for number in range(5):
         gateway.post("/detect", {"url": f"https://cdn.example.com/{number}.jpg"})
-    _reload(gateway)
+    reload(gateway)
     assert gateway.metric("http_requests_total", handler="/detect", status="2xx", method="POST") == 5
 
     def pids() -> set[int]:
@@ -110,12 +110,6 @@ def test_starts_on_a_read_only_home(start_gateway: StartGateway) -> None:
     listening = subprocess.run(["ss", "-xl"], capture_output=True, text=True, check=False).stdout
     assert f"gunicorn.{gateway.process.pid}" not in listening
     assert "control" not in gateway.log.read_text().lower()
-
-
-def _reload(gateway: Gateway) -> None:
-    old = set(gateway.workers)
-    gateway.signal(signal.SIGHUP)
-    wait_for(lambda: len(gateway.workers) == len(old) and not old & set(gateway.workers), 20)
 
 
 def _serve_more(load: Load, count: int) -> None:

@@ -28,6 +28,7 @@ from procrastinate_app.settings import Settings
 from procrastinate_app.throttle import Throttle
 from procrastinate_app.ximilar.calls import Call, Response
 from procrastinate_app.ximilar.errors import ServerFault, TimedOut
+from tests import canaries
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -168,7 +169,7 @@ class Harness:
         """The settings, with removing and carrying over on."""
         environ = {
             "STAGING_DB_URL": self.url,
-            "XIMILAR_API_TOKEN": "token",
+            "XIMILAR_API_TOKEN": canaries.PLANTED["token"],
             "XIMILAR_COLLECTION_ID": COLLECTION,
             "XIMILAR_RATE_LIMIT": "1000",
             "REPAIR_SHARE": "1",

@@ -195,3 +195,61 @@ def test_rows_synced_before_there_was_a_ledger_are_left_alone(harness: Harness) 
 
     assert repair(harness)["changed"] == 0
     assert harness.ximilar.calls == []
+
+
+@pytest.mark.parametrize("happens", ["drop", "crash_after"])
+def test_a_photo_whose_answer_was_lost_leaves_when_the_row_lists_others(
+    harness: Harness, happens: str
+) -> None:
+    product = harness.add("A", urls("A", 1))
+    harness.ximilar.script = [happens]
+    harness.begin("sync")
+    harness.do(harness.next_job() or 0)
+    assert harness.ximilar.photos().keys() == {("A", urls("A", 1)[0])}
+    harness.edit(product, image_urls=Jsonb(urls("A", 2)))
+
+    harness.time_passes()
+    harness.work()
+    repair(harness)
+
+    assert harness.ximilar.photos() == harness.wanted()
+
+
+@pytest.mark.parametrize("happens", ["drop", "crash_after"])
+def test_a_photo_whose_answer_was_lost_leaves_with_its_row(harness: Harness, happens: str) -> None:
+    product = harness.add("A", urls("A", 1))
+    harness.ximilar.script = [happens]
+    harness.begin("sync")
+    harness.do(harness.next_job() or 0)
+    harness.owner.execute("DELETE FROM raw_products WHERE id = %s", [product])
+
+    harness.time_passes()
+    harness.work()
+    repair(harness)
+    harness.time_passes()
+    repair(harness)
+
+    assert harness.ximilar.photos() == {}
+    assert harness.rows("SELECT * FROM photos") == []
+
+
+def test_a_photo_that_was_sent_in_vain_is_sent_again_and_not_taken_out(harness: Harness) -> None:
+    harness.add("A", urls("A", 1))
+    harness.ximilar.script = ["503"]
+    harness.begin("sync")
+    harness.do(harness.next_job() or 0)
+
+    harness.time_passes()
+    harness.work()
+
+    assert [name for name, _, _ in harness.ximilar.calls] == ["store"]
+    assert harness.ximilar.photos() == harness.wanted()
+
+
+def test_a_refused_photo_is_known_to_nobody(harness: Harness) -> None:
+    harness.add("A", urls("A", 1, 2))
+    harness.ximilar.refused = set(urls("A", 1))
+
+    harness.sync()
+
+    assert harness.rows("SELECT url FROM photos") == [(urls("A", 2)[0],)]

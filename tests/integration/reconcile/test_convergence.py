@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from psycopg.types.json import Jsonb
 
 from procrastinate_app.database import Database, Session
+from procrastinate_app.plan import UNSURE
 from tests.fix_postgres import Database as Staging
 from tests.integration.reconcile.conftest import BOTH
 from tests.integration.reconcile.harness import Crash, Harness, urls
@@ -210,7 +211,8 @@ class Catalogue(RuleBasedStateMachine):
             return
         stored = set(self.harness.ximilar.photos())
         attempted = {(sku, url) for name, sku, url in self.harness.ximilar.calls if name == "remove"}
-        for sku, url in self.harness.rows("SELECT sku, url FROM photos"):
+        known = "SELECT sku, url FROM photos WHERE content_hash IS DISTINCT FROM %s"
+        for sku, url in self.harness.rows(known, [UNSURE]):
             # A removal whose answer was lost is written down by the next attempt, which is queued.
             assert (sku, url) in stored or (sku, url) in attempted
 
