@@ -87,6 +87,10 @@ class Programs:
             raise ProgramError(f"{program.name} exited with {code}\n{self._tail(program.name)}")
         return self._log(program.name).read_text(errors="replace")
 
+    def pid(self, name: str) -> int:
+        """Return the process id of a program that was started."""
+        return self._running[name].pid
+
     def check(self) -> None:
         """Raise ProgramError if a program has ended."""
         for name, process in self._running.items():
