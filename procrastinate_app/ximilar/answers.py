@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from .errors import XimilarError
 
@@ -30,8 +32,7 @@ class Stored:
     remote_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One garment found on a photo: `bbox` is [x1, y1, x2, y2] in pixels, `confidence` 0..1."""
 
     crop_url: str | None
@@ -40,8 +41,7 @@ class Item:
     confidence: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tags:
+class Tags(msgspec.Struct, frozen=True):
     """What a garment is like; anything Ximilar does not say is None."""
 
     type: str | None = None
@@ -51,14 +51,13 @@ class Tags:
     pattern: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """One product that looks alike: `score` 0..1, higher is closer; `metadata` as it was stored."""
 
     sku_id: str
     score: float
-    image_urls: list[str] = field(default_factory=list)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    image_urls: list[str] = []
+    metadata: Mapping[str, Any] = {}
 
 
 def one_per_sku(found: Iterable[Candidate]) -> list[Candidate]:

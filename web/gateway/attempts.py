@@ -97,7 +97,7 @@ class Attempts:
                 due = time.monotonic() + pause
                 if attempt == RETRIES or due >= ends or not wanted.wanted_at(due):
                     raise
-            self._metrics.retries.labels(call.name).inc()
+            self._metrics.retries[call.name].inc()
             await asyncio.sleep(pause)
         raise AssertionError("unreachable")
 
@@ -119,7 +119,7 @@ class Attempts:
         try:
             return self._breaker.admit()
         except BreakerOpen as error:
-            self._metrics.upstream_calls.labels(call.name, error.cause).inc()
+            self._metrics.upstream_calls[call.name, error.cause].inc()
             raise
 
     def _settle(
@@ -130,8 +130,8 @@ class Attempts:
         if self._breaker.state is not before:
             self._metrics.breaker.set(self._breaker.state)
             _log.warning("breaker", state=self._breaker.state.name.lower())
-        self._metrics.upstream_seconds.labels(call.name).observe(time.monotonic() - started)
-        self._metrics.upstream_calls.labels(call.name, error.cause if error else "ok").inc()
+        self._metrics.upstream_seconds[call.name].observe(time.monotonic() - started)
+        self._metrics.upstream_calls[call.name, error.cause if error else "ok"].inc()
         if error is not None:
             self._failures.note(call, error)
 

@@ -123,17 +123,16 @@ class Upstream:
             task.exception()  # looked at, or asyncio would report it as lost where every waiter has left
 
     def _note(self, call: Call[Any], exchange: Exchange, source: str) -> None:
-        self._metrics.cache.labels(call.name, source).inc()
+        self._metrics.cache[call.name, source].inc()
         exchange.note_cache(source)
 
 
 async def _before(ends: float, task: asyncio.Task[T]) -> T:
     """Wait for a task until `ends`, without cancelling it. Raises TimedOut."""
-    try:
-        async with asyncio.timeout(ends - time.monotonic()):
-            return await asyncio.shield(task)
-    except TimeoutError as error:
-        raise errors.TimedOut("no answer before the request's deadline") from error
+    landed, _ = await asyncio.wait((task,), timeout=max(ends - time.monotonic(), 0))
+    if not landed:
+        raise errors.TimedOut("no answer before the request's deadline")
+    return task.result()
 
 
 def _encoded(answer: object) -> bytes:
