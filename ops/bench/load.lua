@@ -56,9 +56,12 @@ end
 
 function done(summary, latency, _)
     local thread, errors = threads[1], summary.errors
-    local answered = thread:get("reached") - thread:get("connections")
+    local answered, seconds = thread:get("reached") - thread:get("connections"), thread:get("last") - thread:get("began")
+    if seconds == 0 then -- too slow to be asked twice over every connection
+        answered, seconds = summary.requests, summary.duration / 1e6
+    end
     io.write(("\n{\"rate\":%f,\"requests\":%d,\"failed\":%d,\"p50\":%f,\"p99\":%f}\n"):format(
-        answered / (thread:get("last") - thread:get("began")),
+        answered / seconds,
         summary.requests,
         errors.connect + errors.read + errors.write + errors.status + errors.timeout,
         latency:percentile(50) / 1e6,

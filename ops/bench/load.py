@@ -28,11 +28,16 @@ class Sample:
     cpu: float
 
 
-def load(server: Server, *, connections: int, seconds: float, questions: int = 0) -> Sample:
-    """Ask for so many seconds over so many connections; `questions` 0: no two alike, else so many in turn."""
+def load(server: Server, *, clients: int, seconds: int, questions: int = 0) -> Sample:
+    """Ask for so many seconds over a connection for each of `clients`.
+
+    `questions` 0: no two alike, else so many in turn. Raises LoadError.
+    """
     before = server.cpu_seconds()
-    counted = _wrk(server, connections, seconds, questions)
+    counted = _wrk(server, clients, seconds, questions)
     spent = server.cpu_seconds() - before
+    if not counted["requests"]:
+        raise LoadError(f"{server.name} answered nothing in {seconds} s")
     if counted["failed"] > MOST_FAILED * counted["requests"]:
         raise LoadError(
             f"{server.name}: {counted['failed']:.0f} of {counted['requests']:.0f} requests failed"
@@ -40,11 +45,11 @@ def load(server: Server, *, connections: int, seconds: float, questions: int = 0
     return Sample(counted["rate"], counted["p50"], counted["p99"], spent / counted["requests"])
 
 
-def _wrk(server: Server, connections: int, seconds: float, questions: int) -> dict[str, float]:
+def _wrk(server: Server, clients: int, seconds: int, questions: int) -> dict[str, float]:
     # One thread: the script's counting is that of a thread. It asks 70,000 times a second.
     command = [
-        *("wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s"),
-        *("-s", str(SCRIPT), server.url, "--", server.paths, str(questions), str(connections), server.token),
+        *("wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s"),
+        *("-s", str(SCRIPT), server.url, "--", server.paths, str(questions), str(clients), server.token),
     ]
     try:
         finished = subprocess.run(

@@ -24,6 +24,7 @@ HERE = Path(__file__).parent
 HOME = environment.HOME
 START_SECONDS = 30
 POLL_SECONDS = 0.002
+SETTLE_SECONDS = 0.5
 QUESTIONS = {
     "gateway": ("/detect", '{"url":"https://cdn.example.com/first.jpg"}'),
     "upstream": ("/recognition/v2/detect", '{"records":[{"_url":"https://cdn.example.com/first.jpg"}]}'),
@@ -82,6 +83,14 @@ class Server:
     def memory(self) -> float:
         """Return the memory of all its processes in bytes, what they share counted once (PSS)."""
         return float(sum(process.memory_full_info().pss for process in self._processes()))
+
+    def settled_memory(self) -> float:
+        """Return its memory once it does no more: all processes have started and nothing is being imported."""
+        ends = time.monotonic() + START_SECONDS
+        spent = -1.0
+        while spent < (spent := self.cpu_seconds()) and time.monotonic() < ends:
+            time.sleep(SETTLE_SECONDS)
+        return self.memory()
 
     def _processes(self) -> list[psutil.Process]:
         return [self._master, *self._master.children(recursive=True)]
