@@ -12,14 +12,15 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
 from ops.bench import gateway_report, servers
 from ops.bench.gateway_report import CLIENTS, DELAY, FEW_CLIENTS, Figures, Loads, Start
 from ops.bench.load import LoadError, load
+from ops.bench.machine import machine
 from ops.bench.pairs import alternate
 from ops.bench.record import Record
 from ops.bench.servers import HOME, Server, running
@@ -51,11 +52,12 @@ def main(options: list[str]) -> int:
         print(f"needed and not here: apt-get install {' '.join(lacking)}", file=sys.stderr)
         return 2
     effort = Effort(1, 3) if arguments.quick else Effort(5, 8)
+    print(f"{machine()}; load average {os.getloadavg()[0]:.1f}", flush=True)
     try:
         servers.build_upstream()
         figures = _measure(Record(HOME / "gateway.jsonl", resume=arguments.resume), effort)
     except (LoadError, ProgramError, OSError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(f"{type(error).__name__}: {error}\n--resume goes on from here", file=sys.stderr)
         return 2
     return 0 if gateway_report.show(figures) else 1
 
@@ -91,8 +93,8 @@ def _best_workers(name: str, effort: Effort) -> int:
 
 def _rate(name: str, workers: int, effort: Effort) -> float:
     with running(servers.upstream(0)) as behind, running(DESIGNS[name](behind.url, workers)) as server:
-        load(server, clients=FEW_CLIENTS, seconds=effort.warm)
-        return load(server, clients=FEW_CLIENTS, seconds=effort.seconds).rate
+        (sample,) = _alternate({name: server}, FEW_CLIENTS, replace(effort, rounds=1))[name]
+        return sample.rate
 
 
 def _loads(workers: Mapping[str, int], delay: float, clients: int, effort: Effort) -> Loads:
@@ -143,7 +145,8 @@ def _alternate(sides: Mapping[str, Server], clients: int, effort: Effort) -> Loa
         for name, side in sides.items()
     }
     for measure in measured.values():
-        measure(seconds=effort.warm)
+        with suppress(LoadError):  # the old one may not answer at all in so short a time
+            measure(seconds=effort.warm)
     return alternate(
         {name: partial(measure, seconds=effort.seconds) for name, measure in measured.items()}, effort.rounds
     )
