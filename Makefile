@@ -74,13 +74,17 @@ storm: venv ## random faults against everything at once, then a verdict: SECONDS
 gateway-soak: venv ## 100,000 requests through the gateway; its memory has to stay flat
 	@$(BIN)/python -m tests.integration.gateway.soak
 
+.PHONY: bench
+bench: venv ## measure speed beside the old design; ARGS=gateway, sync or growth runs one part
+	@$(BIN)/python -m ops.bench $(ARGS)
+
 .PHONY: check
 check: venv ## style, types, layers, dead and duplicate code, secrets, advisories
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/unit/test_layers.py
-	$(BIN)/vulture $(CODE) --min-confidence 60 --ignore-decorators '@pytest.fixture,@rule,@invariant,@precondition,@initialize' \
+	$(BIN)/vulture $(CODE) --min-confidence 60 --exclude 'ops/bench/peers/*/*' --ignore-decorators '@pytest.fixture,@rule,@invariant,@precondition,@initialize' \
 		--ignore-names '$(subst $(space),$(comma),$(CALLED_BY_OTHERS))'
 	$(BIN)/jscpd --mode weak --min-tokens 80 --format python --exit-code 1 --no-tips --reporters console $(CODE)
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --exclude-files '$(NO_SECRETS)'

@@ -51,18 +51,21 @@ def stop() -> None:
         ended.shutdown()
 
 
-@contextlib.contextmanager
 def span(
     name: str, *, kind: Kind = "internal", parent: Mapping[str, str] | None = None, **attributes: Value | None
-) -> Iterator[Span]:
+) -> contextlib.AbstractContextManager[Span]:
     """Trace the block as a span; an exception that leaves it marks it as failed, by its class only.
 
     `parent` holds a `traceparent` header (W3C Trace Context) that the span continues; without one it belongs to the
     span around it. Attributes that are None are left out; none may be a secret or a URL with a query.
     """
-    if _tracer is None:
-        yield _NO_SPAN
-        return
+    return _UNTRACED if _tracer is None else _traced(name, kind, parent, attributes)
+
+
+@contextlib.contextmanager
+def _traced(
+    name: str, kind: Kind, parent: Mapping[str, str] | None, attributes: Mapping[str, Value | None]
+) -> Iterator[Span]:
     from opentelemetry import trace
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -113,7 +116,7 @@ class Span:
                     self._span.set_attribute(key, value)
 
 
-_NO_SPAN = Span()
+_UNTRACED = contextlib.nullcontext(Span())
 
 
 def _make_provider(service: str) -> Any:

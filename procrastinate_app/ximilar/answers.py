@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from .errors import XimilarError
 
 
@@ -68,8 +70,7 @@ class Page:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One garment found on a photo: `bbox` is [x1, y1, x2, y2] in pixels, `confidence` 0..1.
 
     `size` is the width and height that Ximilar took the photo to have, where it said so: the box is of that
@@ -83,8 +84,7 @@ class Item:
     size: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tags:
+class Tags(msgspec.Struct, frozen=True):
     """What a garment is like; anything Ximilar does not say is None."""
 
     type: str | None = None
@@ -104,14 +104,13 @@ class Tags:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """One product that looks alike: `score` 0..1, higher is closer; `metadata` as it was stored."""
 
     sku_id: str
     score: float
-    image_urls: list[str] = field(default_factory=list)
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    image_urls: list[str] = []
+    metadata: Mapping[str, Any] = {}
 
 
 def one_per_sku(found: Iterable[Candidate]) -> list[Candidate]:

@@ -102,7 +102,7 @@ class Attempts:
                 due = time.monotonic() + pause
                 if attempt == RETRIES or due >= ends or not wanted.wanted_at(due):
                     raise
-            self._metrics.retries.labels(call.name).inc()
+            self._metrics.retries[call.name].inc()
             await asyncio.sleep(pause)
         raise AssertionError("unreachable")
 
@@ -127,7 +127,7 @@ class Attempts:
         try:
             return self._breaker_of(call).admit()
         except BreakerOpen as error:
-            self._metrics.upstream_calls.labels(call.name, error.cause).inc()
+            self._metrics.upstream_calls[call.name, error.cause].inc()
             raise
 
     def _settle(
@@ -139,8 +139,8 @@ class Attempts:
         if breaker.state is not before:
             self._metrics.breaker.set(self._breaker.state)
             _log.warning("breaker", state=breaker.state.name.lower(), optional_calls=call.optional)
-        self._metrics.upstream_seconds.labels(call.name).observe(time.monotonic() - started)
-        self._metrics.upstream_calls.labels(call.name, error.cause if error else "ok").inc()
+        self._metrics.upstream_seconds[call.name].observe(time.monotonic() - started)
+        self._metrics.upstream_calls[call.name, error.cause if error else "ok"].inc()
         if error is not None:
             self._failures.note(call, error)
 

@@ -58,16 +58,13 @@ class Edge:
         self._callers = callers
         self._deadline = deadline
         self.read_seconds = read_seconds
-        self._in_progress = _Children(metrics.in_progress.labels)
-        self._requests = _Children(metrics.requests.labels)
-        self._seconds = _Children(metrics.seconds.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         exchange = scope["exchange"] = Exchange(scope, time.monotonic(), self._deadline)
-        in_progress = self._in_progress[exchange.method, exchange.handler]
+        in_progress = self._metrics.in_progress[exchange.method, exchange.handler]
         in_progress.inc()
         try:
             await self._serve(exchange, scope, receive, _Answering(exchange, send))
@@ -122,21 +119,9 @@ class Edge:
     def _finish(self, exchange: Exchange) -> None:
         seconds = time.monotonic() - exchange.started
         status = exchange.status or CLIENT_GONE
-        self._requests[exchange.method, f"{status // 100}xx", exchange.handler].inc()
-        self._seconds[exchange.method, exchange.handler].observe(seconds)
+        self._metrics.requests[exchange.method, f"{status // 100}xx", exchange.handler].inc()
+        self._metrics.seconds[exchange.method, exchange.handler].observe(seconds)
         self._access_log.write(exchange, status, seconds)
-
-
-class _Children(dict[tuple[str, ...], Any]):
-    """A metric's children by their labels: prometheus_client's own look-up takes a lock and some time."""
-
-    def __init__(self, labels: Callable[..., Any]) -> None:
-        super().__init__()
-        self._labels = labels
-
-    def __missing__(self, values: tuple[str, ...]) -> Any:
-        child = self[values] = self._labels(*values)
-        return child
 
 
 class _Answering:

@@ -6,6 +6,7 @@ a process that does not beat is killed 45 s. Whoever supervises gunicorn should 
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from typing import Any
@@ -29,6 +30,8 @@ except TokensFileError as error:
 
 # Before anything imports prometheus_client, which looks for it once.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared_folder.claim(os.environ)
+# Imported here and not by each process: they start sooner, and share the memory of what is imported.
+importlib.import_module("web.gateway.app")
 
 bind = _settings.bind
 workers = _settings.workers

@@ -123,7 +123,7 @@ class Upstream:
             task.exception()  # looked at, or asyncio would report it as lost where every waiter has left
 
     def _note(self, call: Call[Any], exchange: Exchange, source: str) -> None:
-        self._metrics.cache.labels(call.name, source).inc()
+        self._metrics.cache[call.name, source].inc()
         exchange.note_cache(source)
 
 

@@ -13,8 +13,7 @@ T = TypeVar("T")
 
 async def before(ends: float, work: asyncio.Future[T]) -> T:
     """Wait for work until `ends`, of the monotonic clock, without cancelling it. Raises TimedOut."""
-    try:
-        async with asyncio.timeout(ends - time.monotonic()):
-            return await asyncio.shield(work)
-    except TimeoutError as error:
-        raise errors.TimedOut("no answer before the request's deadline") from error
+    landed, _ = await asyncio.wait((work,), timeout=max(ends - time.monotonic(), 0))
+    if not landed:
+        raise errors.TimedOut("no answer before the request's deadline")
+    return work.result()

@@ -14,12 +14,12 @@ import contextlib
 import signal
 import socket
 import sys
-import uuid
 from typing import Any
 
 from gunicorn.asgi.protocol import ASGIProtocol  # type: ignore[import-untyped]
 from gunicorn.workers import gasgi  # type: ignore[import-untyped]
 
+from .exchange import new_request_id
 from .problems import MEDIA_TYPE, Problem
 
 LINGER_SECONDS = 1.0
@@ -114,7 +114,7 @@ class GatewayProtocol(ASGIProtocol):  # type: ignore[misc]
     def _send_error_response(self, status: int, _message: str, extra_headers: Any = ()) -> None:
         # gunicorn's message may quote the request; ours is constant.
         code, detail = _WORDS.get(status, ("malformed_request", "This is not a request of HTTP/1.1."))
-        request_id = uuid.uuid4().hex
+        request_id = new_request_id()
         body = Problem(status, code, detail).body(request_id)
         named = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body)))]
         named += [("X-Request-ID", request_id), *extra_headers, ("Connection", "close")]
