@@ -10,6 +10,7 @@ from typing import Any
 from ops.bench.growth_build import COLLECTION, PROFILE, QUEUED
 from procrastinate_app import deadlines
 from procrastinate_app.metrics.groups import GROUPS
+from procrastinate_app.plan import UNSURE
 from procrastinate_app.reconcile import CHUNK
 from procrastinate_app.throttle import HEADROOM
 
@@ -54,7 +55,7 @@ def questions(rows: int) -> dict[str, list[Question]]:
 
 
 def _worker(product: int) -> list[Question]:
-    job = {"job_id": 7, "job_attempt": 0}
+    job = {"job_id": 7, "job_attempt": 0, "product_id": product}
     return [
         Question("fetch_job", {"queues": None, "queues_while_paused": ["control"], "worker_id": None}),
         Question("load_product", {"product_id": product}),
@@ -67,7 +68,7 @@ def _worker(product: int) -> list[Question]:
         Question("run_is_over", {"run_id": 401}),
         Question("enqueue_again", {"product_id": product, "run_id": None}),
         Question("forget_shared", {"product_id": product, "url": _photo(product), **WHERE}),
-        Question("share_photo", {**_stored(product), **WHERE}),
+        Question("share_photo", {**_stored(product), "unsure": UNSURE, **WHERE}),
     ]
 
 
