@@ -89,6 +89,7 @@ format: venv ## put the code into its standard form
 lock: venv ## pin the requirements of setup.cfg anew; UPGRADE=1 takes the newest versions
 	$(LOCK) --extra redis --output-file requirements.txt setup.cfg
 	$(LOCK) --extra dev --constraint requirements.txt --output-file ops/requirements-dev.txt setup.cfg
+	$(LOCK) --output-file tests/emulator/vendor/requirements.txt tests/emulator/vendor/requirements.in
 
 .PHONY: clean
 clean: ## stop the local system and delete its state and all caches

@@ -40,6 +40,13 @@ METRICS_VARIABLES = (
         "0",
         environment.whole(0, 10**9),
     ),
+    Variable(
+        "XIMILAR_CREDITS_WARN",
+        "credits_warn",
+        "fewer credits than this are warned of, where the profile can ask for them; 0: never",
+        "10000",
+        environment.whole(0, 10**9),
+    ),
 )
 
 VARIABLES = (
@@ -190,6 +197,7 @@ class Settings:
     metrics_port: int
     metrics_cache_seconds: float
     collection_capacity: int
+    credits_warn: int
     log_level: str
     log_format: str
 

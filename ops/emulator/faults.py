@@ -21,6 +21,8 @@ class Match:
     """The whole path; "/" is the base URL, which nothing else names."""
     sku_id: str | None = None
     """Of any record of the call."""
+    record_id: str | None = None
+    """The `_id` of any record of the call."""
     url_contains: str | None = None
     """Part of the address of any image of the call."""
 
@@ -29,6 +31,7 @@ class Match:
         return (
             (call.path == (self.path.rstrip("/") or "/") if self.path is not None else call.api)
             and (self.sku_id is None or self.sku_id in call.sku_ids)
+            and (self.record_id is None or self.record_id in call.record_ids)
             and (self.url_contains is None or any(self.url_contains in url for url in call.urls))
         )
 
@@ -114,7 +117,9 @@ def parse_rule(document: dict[str, Any]) -> Rule:
 
 
 def _parse_match(document: dict[str, Any]) -> Match:
-    return Match(**_checked(document, {"path": str, "sku_id": str, "url_contains": str}, "match"))
+    return Match(
+        **_checked(document, {"path": str, "sku_id": str, "record_id": str, "url_contains": str}, "match")
+    )
 
 
 def _parse_fault(document: dict[str, Any]) -> Fault:

@@ -20,7 +20,7 @@ from ..environment import EX_CONFIG, SettingsError
 from ..migrations import MigrationError
 from ..settings import DATABASE, WORKER, Settings
 from ..supervisor import EX_UNAVAILABLE
-from . import compare, enqueue, exporter, operate, report
+from . import compare, enqueue, exporter, operate, probe, report
 from .output import Output
 
 Handler = Callable[[argparse.Namespace, Settings, Output], "int | Coroutine[Any, Any, int]"]
@@ -207,6 +207,19 @@ def _add_comparing(add: _Commands) -> None:
         default=0,
         metavar="N",
         help="search N synced products with their own photo and report recall; this is paid for",
+    )
+    asking = add(
+        "probe",
+        probe.probe,
+        "ask Ximilar, with the real token, what its documents leave open; about a minute, and paid for",
+        "ximilar-sync probe --dry-run; ximilar-sync probe --photo https://example.com/photo.jpg",
+        needs=frozenset(),
+    )
+    asking.add_argument(
+        "--dry-run", action="store_true", help="list the calls and what they cost; needs nothing"
+    )
+    asking.add_argument(
+        "--photo", metavar="URL", help="a public photo of a garment; default: one of Staging's"
     )
 
 

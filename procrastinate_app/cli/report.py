@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import time
 from typing import Any
 
 from croniter import croniter
 
-from .. import deadlines
+from .. import credit, deadlines
 from ..database import Database, Row, open_database
 from ..schedule import crons
 from ..settings import Settings
+from ..ximilar.errors import XimilarError
 from .output import Output, instant
 
 ATTEMPTS_SHOWN = 20
+CREDITS_SECONDS = 5.0  # then the rest is shown without them
 
 
 async def status(_arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
@@ -37,6 +40,7 @@ async def status(_arguments: argparse.Namespace, settings: Settings, output: Out
     output.table(
         "Collection and catalogue, when last compared", [facts["comparison"]] if facts["comparison"] else []
     )
+    output.table("Credits", [facts["credits"]] if facts["credits"] else [])
     output.table("Schedule", facts["schedule"])
     return 0
 
@@ -85,14 +89,16 @@ async def _status(database: Database, settings: Settings) -> dict[str, Any]:
     throttle = await database.one("throttle_state") or {}
     workers = await database.all("list_workers")
     comparison = await database.one("last_pass")
+    account = await asyncio.to_thread(_credits, settings)
     return {
-        "warnings": _warnings(throttle, workers, comparison),
+        "warnings": [*_warnings(throttle, workers, comparison), *_warnings_of(account)],
         "products": await database.all("products_by_state"),
         "runs": [await database.one("run_progress", run_id=run_id) for run_id in open_runs],
         "jobs": await database.all("job_counts"),
         "throttle": {**throttle, "rate": throttle.get("rate") or settings.rate_limit},
         "workers": workers,
         "comparison": comparison,
+        "credits": account,
         "schedule": await _schedule(database, settings),
     }
 
@@ -108,6 +114,22 @@ def _warnings(throttle: Row, workers: list[Row], comparison: Row | None) -> list
     if not any(row["silent_seconds"] < deadlines.SILENT for row in workers):
         warnings.append("no worker is alive")
     return warnings
+
+
+def _credits(settings: Settings) -> Row | None:
+    """What the account says of its credits, or why it does not; None where nobody can ask."""
+    facts: Row = {"left": None, "limit": None, "warn_below": settings.credits_warn, "failure": None}
+    try:
+        found = credit.ask(settings, seconds=CREDITS_SECONDS)
+    except XimilarError as error:
+        return {**facts, "failure": error.reason}
+    return None if found is None else {**facts, "left": found.left, "limit": found.limit}
+
+
+def _warnings_of(account: Row | None) -> list[str]:
+    if account is None or account["left"] is None or account["left"] >= account["warn_below"]:
+        return []
+    return [f"{account['left']} credits are left, fewer than {account['warn_below']} (XIMILAR_CREDITS_WARN)"]
 
 
 async def _schedule(database: Database, settings: Settings) -> list[dict[str, Any]]:

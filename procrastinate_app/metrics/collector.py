@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from ..presence import version
+from . import credit
 from . import families as f
 from .families import Family
 from .groups import LIVE
@@ -55,8 +56,9 @@ class SyncCollector(Collector):
 
     def _of_group(self, name: str, snapshot: Snapshot, *, up: bool) -> Iterable[Sample]:
         yield Sample(f.GROUP_UP, float(snapshot.ok), (name,))
-        # The costly groups notice later that the database is away, and what they know is old by then.
-        if snapshot.ok and up:
+        # The costly groups notice later that the database is away, and what they know is old by then. Credits
+        # are not the database's.
+        if snapshot.ok and (up or name == credit.NAME):
             yield Sample(f.GROUP_AGE, time.monotonic() - snapshot.taken, (name,))
             yield Sample(f.GROUP_SECONDS, snapshot.seconds, (name,))
             yield from snapshot.samples

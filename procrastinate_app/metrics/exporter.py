@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 
 from .. import logs
 from ..settings import Settings
+from . import credit
 from .collector import SyncCollector
 from .groups import GROUPS, ask
 from .watch import Watch
@@ -44,12 +45,14 @@ def export(settings: Settings) -> int:
 
 
 def _watches(settings: Settings) -> list[Watch]:
-    return [
+    of_database = [
         Watch(
             group.name, functools.partial(ask, settings, group), group.every * settings.metrics_cache_seconds
         )
         for group in GROUPS
     ]
+    of_account = credit.watch(settings)
+    return of_database if of_account is None else [*of_database, of_account]
 
 
 def _registry(watches: list[Watch], capacity: int) -> CollectorRegistry:

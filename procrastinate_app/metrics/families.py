@@ -46,6 +46,8 @@ COLLECTION = _gauge(
     "Photos in the collection by the ledger; over a million, an estimate by Postgres' statistics.",
 )
 CAPACITY = _gauge("ximilar_collection_capacity_photos", "XIMILAR_COLLECTION_CAPACITY, where it is set.")
+CREDITS = _gauge("ximilar_credits_left", "Credits of the account, where the profile can ask for them.")
+CREDITS_WARN = _gauge("ximilar_credits_warn_below", "XIMILAR_CREDITS_WARN, where credits are asked for.")
 PRODUCT_DRIFT = _gauge(
     "ximilar_drift_products",
     "Synced products that the ledger does not know (unrecorded) or that were edited since; an estimate.",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from .. import logs
+from ..ximilar.errors import XimilarError
 from .samples import Sample
 
 # A group that takes long is asked less often: it never keeps the database busy for more than 2 % of the time.
@@ -85,7 +86,7 @@ class Watch:
 
     def _tell(self, error: Exception) -> None:
         if self._latest.ok or not self._asked.is_set():
-            expected = isinstance(error, psycopg.Error)
+            expected = isinstance(error, psycopg.Error | XimilarError)
             reason = (str(error).splitlines() or [""])[0] if expected else ""
             log.warning(
                 "collecting_failed",

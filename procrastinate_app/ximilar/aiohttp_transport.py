@@ -79,7 +79,7 @@ class AiohttpTransport:
         `deadline` (seconds from now) replaces the transport's if it is shorter; `headers` join the call's.
         """
         request = call.request
-        parcel = _Parcel(msgspec.json.encode(request.body))
+        parcel = _Parcel(b"" if request.method == "GET" else msgspec.json.encode(request.body))
         seconds = self._deadline if deadline is None else min(deadline, self._deadline)
         try:
             async with asyncio.timeout(seconds):

@@ -19,7 +19,7 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request: `path` is relative to the API's base URL, `body` is sent as JSON."""
+    """One HTTP request: `path` is relative to the API's base URL, `body` is sent as JSON; a GET has none."""
 
     method: str
     path: str

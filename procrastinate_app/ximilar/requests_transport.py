@@ -73,12 +73,14 @@ class RequestsTransport:
         self.close()
 
     def _exchange(self, request: Request, watchdog: _Watchdog) -> Response:
+        reads = request.method == "GET"
+        kind = {} if reads else {"Content-Type": "application/json"}
         try:
             with self._session.request(
                 request.method,
                 self._api_url + request.path,
-                data=json.dumps(request.body, allow_nan=False).encode(),
-                headers={"Content-Type": "application/json", **request.headers},
+                data=None if reads else json.dumps(request.body, allow_nan=False).encode(),
+                headers={**kind, **request.headers},
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,

@@ -103,3 +103,11 @@ SELECT id, external_id AS sku, brand, left(name, 200) AS name, category, price::
 SELECT coalesce(sum(CASE WHEN jsonb_typeof(p.image_urls) = 'array' THEN jsonb_array_length(p.image_urls) END), 0)::bigint AS photos
   FROM run_products m JOIN public.raw_products p ON p.id = m.product_id
  WHERE m.run_id = %(run_id)s
+
+-- name: any_photo
+-- The address of a photo that is ready, of any product.
+SELECT image_urls->>0 AS url
+  FROM public.raw_products
+ WHERE image_status IN ('uploaded', 'collage_ready')
+   AND jsonb_typeof(image_urls) = 'array' AND jsonb_typeof(image_urls->0) = 'string'
+ LIMIT 1

@@ -18,12 +18,15 @@ import urllib3
 from ops.emulator import pictures
 from ops.emulator.app import create_app
 from ops.emulator.settings import Settings
+from tests.emulator.drawing import as_bytes, garment
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "test-token"
 COLLECTION = "test-collection"
 START_SECONDS = 20
 API = "/recognition/v2/"
+SIMILARITY = "/similarity/fashion-new/v2/"
+RED, NAVY, BAD = "http://photos.test/red.png", "http://photos.test/navy.png", "http://photos.test/bad.png"
 
 
 Answer = tuple[int, Any, dict[str, str]]
@@ -42,6 +45,18 @@ class Api:
         """POST one API call."""
         headers = {} if token is None else {"Authorization": f"Token {token}"}
         return self._send("POST", API + name, body, headers)
+
+    def fashion(
+        self, path: str, *, token: str = TOKEN, collection: str | None = COLLECTION, **body: Any
+    ) -> Answer:
+        """POST one call of profile `fashion`; `path` without a slash is a method of the collection."""
+        headers = {"Authorization": f"Token {token}"}
+        headers |= {} if collection is None else {"collection-id": collection}
+        return self._send("POST", path if path.startswith("/") else SIMILARITY + path, body, headers)
+
+    def get(self, path: str, token: str = TOKEN) -> Answer:
+        """GET one call."""
+        return self._send("GET", path, None, {"Authorization": f"Token {token}"})
 
     def collect(self, url: str, sku_id: str = "SKU-1", **metadata: Any) -> Answer:
         """collectImage."""
@@ -79,6 +94,12 @@ def photos(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
 
     monkeypatch.setattr(pictures.Downloader, "fetch", fetch)
     return files
+
+
+@pytest.fixture
+def shop(photos: dict[str, bytes]) -> None:
+    """Two photos and a file that is none."""
+    photos.update({RED: as_bytes(garment("red")), NAVY: as_bytes(garment("navy")), BAD: b"<html>"})
 
 
 @pytest.fixture

@@ -10,17 +10,11 @@ import falcon.testing
 import pytest
 
 from ops.emulator.recognition import CREDITS
-from tests.emulator.conftest import API, COLLECTION, TOKEN, Answer, Api
+from tests.emulator.conftest import API, BAD, COLLECTION, NAVY, RED, TOKEN, Answer, Api
 from tests.emulator.drawing import as_bytes, blank, garment
 
+pytestmark = pytest.mark.usefixtures("shop")
 CALLS = ("collectImage", "collectRemove", "detect", "classify", "visualSearch")
-RED, NAVY, BAD = "http://photos.test/red.png", "http://photos.test/navy.png", "http://photos.test/bad.png"
-
-
-@pytest.fixture(autouse=True)
-def shop(photos: dict[str, bytes]) -> None:
-    """Two photos and a file that is none."""
-    photos.update({RED: as_bytes(garment("red")), NAVY: as_bytes(garment("navy")), BAD: b"<html>"})
 
 
 def code(answer: Answer) -> int:

@@ -43,6 +43,7 @@ def test_a_rule_is_played_as_often_as_told_and_the_next_takes_over() -> None:
         ({}, [True, True, False]),
         ({"path": "/recognition/v2/detect/"}, [False, True, False]),
         ({"sku_id": "A"}, [True, False, False]),
+        ({"record_id": "A--2"}, [True, False, False]),
         ({"url_contains": "/b/"}, [True, False, False]),
         ({"sku_id": "A", "url_contains": "/c/"}, [False, False, False]),
         ({"path": "/"}, [False, False, True]),
@@ -50,7 +51,9 @@ def test_a_rule_is_played_as_often_as_told_and_the_next_takes_over() -> None:
 )
 def test_all_that_a_match_names_must_fit(match: dict[str, str], fits: list[bool]) -> None:
     faults = script({"fault": {"kind": "drop"}, "match": match})
-    collect = call(sku_ids=["B", "A"], urls=["http://a/a/1.jpg", "http://a/b/1.jpg"])
+    collect = call(
+        sku_ids=["B", "A"], record_ids=["A--1", "A--2"], urls=["http://a/a/1.jpg", "http://a/b/1.jpg"]
+    )
     calls = [collect, call("/recognition/v2/detect"), Call("GET", "/", 0.0, 0.0)]
     assert [kind == "drop" for kind in kinds(faults, *calls)] == fits
 

@@ -187,3 +187,16 @@ def test_wrong_options_are_refused(options: tuple[str, str]) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=START_SECONDS)
     assert (done.returncode, done.stdout) == (2, "")
     assert "error: " in done.stderr
+
+
+def test_one_profile_alone_and_mirrored_statuses_keep_their_bodies(
+    start: Start, file_server: FileServer
+) -> None:
+    emulator = start("--profile", "fashion", "--mirror-status", "--token-status", "403", "--capacity", "1")
+    assert emulator.api.collect("http://photos.test/1.jpg")[:2] == (404, {"detail": "Not found."})
+    assert emulator.api.fashion("ping", token="wrong")[0] == 403
+    photo = {"_id": "a", "_url": file_server.add("/a.png", as_bytes(garment("red")))}
+    calls = [("insert", 210), ("insert", 411), ("get", 205), ("delete", 220), ("get", 404)]
+    for method, code in calls:
+        status, body, _ = emulator.api.fashion(method, records=[photo])
+        assert (status, body["status"]["code"]) == (code, code), method

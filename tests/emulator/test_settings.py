@@ -27,3 +27,18 @@ def test_changed_refuses_what_makes_no_sense(change: dict[str, Any]) -> None:
 
 def test_the_token_is_not_shown() -> None:
     assert "hush" not in repr(Settings(token="hush"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token_status": 404},
+        {"mirror_status": 1},
+        {"bill_duplicates": None},
+        {"credits": -1},
+        {"profiles": ["fashion"]},
+    ],
+)
+def test_the_switches_take_only_what_they_can_be(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Settings().changed(change)

@@ -13,7 +13,7 @@ from PIL import Image, ImageStat
 
 from ops.emulator import tagging
 from ops.emulator.api import ApiResource, Asked, Document, Operation, envelope
-from ops.emulator.detection import Detected, detect
+from ops.emulator.detection import GRID, Detected, detect
 from ops.emulator.records import analysed
 from ops.emulator.requestlog import Call
 from ops.emulator.state import State
@@ -21,7 +21,7 @@ from ops.emulator.state import State
 PREFIX = "/tagging/fashion/v2/"
 CREDITS = {"detect": 5, "tags": 15, "detect_tags": 20, "detect_tags_all": 60, "meta": 5}
 """For an image: 60 is Ximilar's own figure, 5 and 15 are reported, the others invented."""
-BRIGHT = 200
+BRIGHT = 190
 
 Analysis = Callable[[Document, Image.Image], Document]
 
@@ -104,8 +104,8 @@ def _all_tagged(_record: Document, image: Image.Image) -> Document:
 
 
 def _scene(_record: Document, image: Image.Image) -> Document:
-    border = image.resize((3, 3), Image.Resampling.BOX).crop((0, 0, 3, 1))
-    light = min(ImageStat.Stat(border).mean) > BRIGHT
+    border = image.resize((GRID, GRID), Image.Resampling.BOX).crop((0, 0, GRID, 1))
+    light = min(ImageStat.Stat(border).mean) >= BRIGHT
     return {"_tags_meta_simple": ["studio background" if light else "outdoor or interior"]}
 
 

@@ -272,7 +272,7 @@ def test_the_collection_ends_as_the_catalogue(machine_harness: Harness) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=100,
+            max_examples=60,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

@@ -88,7 +88,7 @@ def test_a_value_that_is_no_longer_there_leaves_the_record(harness: Harness) -> 
 
 
 def test_a_photo_sent_anew_is_a_new_record_and_the_old_one_goes(harness: Harness) -> None:
-    product = synced(harness, 1, 2)
+    synced(harness, 1, 2)
     before = ids(harness)
 
     harness.do(resend(harness, "A"))
