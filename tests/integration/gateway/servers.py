@@ -44,7 +44,10 @@ ANSWERS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "fashion": {
-        "detect": {"records": [{"_objects": [BOX] * len(CROPS)}], "status": OK},
+        "detect": {
+            "records": [{"_objects": [{**BOX, "bound_box": [1, 2, 30, 40 + 9 * n]} for n in range(4)]}],
+            "status": OK,
+        },
         "classify": {"records": [{"_tags": {"Subcategory": [{"name": "bomber jackets"}]}}], "status": OK},
         "colors": {"records": [{}], "status": OK},
         "visualSearch": {
