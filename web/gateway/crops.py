@@ -70,6 +70,10 @@ class Crops:
             raise error.problem(502) from error
         return jpeg, seconds
 
+    def expect(self, url: str) -> None:
+        """Have the photo at `url` fetched while it is not yet known what is on it."""
+        self._cutter.expect(url)
+
     async def photos(self, url: str, items: Sequence[Item], exchange: Exchange) -> list[Photo | Problem]:
         """Return what to send to Ximilar for each item found on the photo at `url`, or why nothing can be."""
         found: list[Photo | Problem] = [self._given(item) for item in items]
