@@ -54,20 +54,17 @@ class Target:
         return self.value.median >= self.goal if self.at_least else self.value.median <= self.goal
 
 
-def show(figures: Figures) -> bool:
-    """Print the tables; return whether every target is met."""
+def show(figures: Figures) -> None:
+    """Print the tables."""
     names = {name: f"{name}, {count} processes" for name, count in figures.workers.items()}
     names |= {"nginx": "nginx, proxy only", "upstream": "the upstream alone"}
     _show_fast(figures, names)
     _show_slow(figures, names)
     _show_starts(figures, names)
     _show_cache(figures)
-    targets = list(_targets(figures))
-    table.show("Targets (medians of the paired ratios or of the rounds)", TARGET_HEADINGS, map(_row, targets))
-    return all(target.met for target in targets)
-
-
-TARGET_HEADINGS = ("target", "goal", "median", "least to most", "")
+    headings = ("target", "goal", "median", "least to most", "")
+    title = "Targets: medians of the ratios of each round, or of the rounds"
+    table.show(title, headings, map(_row, _targets(figures)))
 
 
 def _row(target: Target) -> tuple[str, ...]:

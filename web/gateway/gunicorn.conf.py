@@ -30,8 +30,10 @@ except TokensFileError as error:
 
 # Before anything imports prometheus_client, which looks for it once.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared_folder.claim(os.environ)
-# Imported here and not by each process: they start sooner, and share the memory of what is imported.
-importlib.import_module("web.gateway.app")
+# Imported here and not by each process: they start sooner, and share the memory of what is imported. Our own
+# modules are not, so that a reload takes up a new version of them.
+for _library in ("aiohttp", "falcon.asgi", "msgspec", "prometheus_client.multiprocess", "uvloop"):
+    importlib.import_module(_library)
 
 bind = _settings.bind
 workers = _settings.workers
