@@ -16,7 +16,7 @@ from .connector import Connector, reaches_postgres_itself
 from .database import Database
 from .environment import SettingsError
 from .jobs import PatientJobManager
-from .schedule import CATCH_UP_SECONDS
+from .schedule import CATCH_UP_SECONDS, crons
 from .services import CONTEXT_KEY, Services, open_services
 from .settings import WORKER, Settings
 from .tasks import register
@@ -66,6 +66,7 @@ class SyncApp(procrastinate.App):
         await self._demand_schema()
         given = {**self.worker_defaults, **options}
         listening = bool(given.get("listen_notify", True)) and await self._can_listen()
+        await self._note_schedule()
         async with self._at_work(given["concurrency"], listening) as services:
             await rescue.rescue(services)
             context = {CONTEXT_KEY: services}
@@ -89,6 +90,10 @@ class SyncApp(procrastinate.App):
             finally:
                 log.info("worker_stopped", worker=str(worker_id), pid=os.getpid())
                 executor.shutdown(wait=False)
+
+    async def _note_schedule(self) -> None:
+        planned = crons(self.settings.reconcile_cron)
+        await self.database.run("note_schedule", tasks=list(planned), crons=list(planned.values()))
 
     async def _demand_schema(self) -> None:
         found = await self.database.one("search_path_works")

@@ -21,7 +21,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 class Product:
     """A row of raw_products. `price` and `image_urls` are text as Postgres prints them, still to be trusted.
 
-    `content_hash` is that of the metadata, `fingerprint` that of everything a job reads.
+    `content_hash` is that of the metadata, `fingerprint` that of everything a job reads. Of a row that is `oversized`
+    image_urls was not read.
     """
 
     id: int
@@ -35,6 +36,7 @@ class Product:
     image_urls: str | None
     content_hash: UUID
     fingerprint: UUID
+    oversized: bool = False
 
     @property
     def ready(self) -> bool:
@@ -65,7 +67,7 @@ class Photos:
 def photos(product: Product, *, allow_private: bool = False) -> Photos:
     """Read `image_urls`, which may be anything. Never raises."""
     urls: dict[str, None] = {}
-    refused: list[str] = []
+    refused = ["image_urls over 1 MiB"] if product.oversized else []
     for place, entry in enumerate(_entries(product.image_urls), start=1):
         try:
             urls[_address(entry, allow_private)] = None

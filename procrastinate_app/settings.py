@@ -155,7 +155,7 @@ VARIABLES = (
     Variable(
         "KEEP_HISTORY_DAYS",
         "keep_history_days",
-        "attempts and runs are kept so long",
+        "attempts, runs and the console's audit are kept so long",
         "400",
         environment.whole(1, 3650),
     ),

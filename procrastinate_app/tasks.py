@@ -124,7 +124,7 @@ async def rescue_stalled(context: JobContext, timestamp: int | None = None) -> N
 
 
 async def prune(context: JobContext, timestamp: int | None = None) -> None:
-    """Forget finished jobs, attempts and runs that are old enough."""
+    """Forget finished jobs, attempts, runs and what operators did, if it is old enough."""
     if await _lets_pass(context, timestamp):
         return
     services = _services(context)

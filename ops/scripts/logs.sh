@@ -2,6 +2,8 @@
 # Shows what this host's programs log, newest last.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=/dev/null
+source ops/scripts/host.sh
 
 usage() {
     cat <<'END'
@@ -18,10 +20,6 @@ END
 wrong_usage() {
     usage >&2
     exit 2
-}
-
-in_docker() {
-    grep -qs '^COMPOSE_FILE=' .env
 }
 
 options=()

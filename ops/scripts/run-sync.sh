@@ -2,6 +2,8 @@
 # Starts a sync now and watches it; in a container where the host runs Docker, else in the virtual environment.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=/dev/null
+source ops/scripts/host.sh
 
 usage() {
     cat <<'END'
@@ -19,10 +21,6 @@ END
 wrong_usage() {
     usage >&2
     exit 2
-}
-
-in_docker() {
-    grep -qs '^COMPOSE_FILE=' .env
 }
 
 ximilar_sync() {

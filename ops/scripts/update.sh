@@ -22,10 +22,6 @@ wrong_usage() {
     exit 2
 }
 
-in_docker() {
-    grep -qs '^COMPOSE_FILE=' .env
-}
-
 has_database() {
     grep -qs '^STAGING_DB_URL=postgres' .env
 }
@@ -87,6 +83,8 @@ main() {
         shift
     done
     cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+    # shellcheck source=/dev/null
+    source ops/scripts/host.sh
     trap 'echo "the update did not end well; ops/scripts/logs.sh may say why" >&2; exit 1' ERR
     fetch "$revision"
     if in_docker; then

@@ -58,6 +58,10 @@ PHOTO_DRIFT = _gauge(
     "Stored photos whose product is gone (orphaned) or no longer lists them (unlisted); an estimate.",
     "kind",
 )
+REMOVALS_HELD = _gauge(
+    "ximilar_removals_held_products",
+    "Products that the last comparison did not remove, since they were too many: an operator applies them.",
+)
 
 JOBS = _gauge("ximilar_jobs", "Jobs in the queue by task and procrastinate's status.", "task", "status")
 JOBS_STALLED = _gauge("ximilar_jobs_stalled", "Jobs begun that nobody is at work on.")

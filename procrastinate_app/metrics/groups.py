@@ -40,6 +40,7 @@ LIVE = Group(
         "metrics_throttle": account.throttle,
         "metrics_jobs": samples.jobs,
         "metrics_stalled": samples.stalled,
+        "metrics_removals": samples.removals,
         "metrics_workers": samples.workers,
         "metrics_attempts": account.attempts,
         "metrics_last_runs": progress.last_runs,

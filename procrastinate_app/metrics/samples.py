@@ -87,6 +87,11 @@ def stalled(rows: Rows) -> Iterator[Sample]:
     yield Sample(f.JOBS_STALLED, rows[0]["jobs"])
 
 
+def removals(rows: Rows) -> Iterator[Sample]:
+    """Of metrics_removals."""
+    yield Sample(f.REMOVALS_HELD, rows[0]["held"])
+
+
 def ticks(rows: Rows) -> Iterator[Sample]:
     """Of last_ticks: a row a task."""
     for row in rows:

@@ -35,6 +35,22 @@ RETURNS bigint LANGUAGE sql AS $$
     SELECT count(*) FROM deferred
 $$;
 
+-- Jobs that are `doing` with nobody at work: their worker is gone, has not beaten for `silent` seconds, is one of
+-- the dead processes we were told of, or the job is older than any of its kind may live.
+CREATE FUNCTION nobodys_jobs_v1(silent double precision, dead bigint[], product_seconds double precision, control_seconds double precision)
+RETURNS SETOF bigint LANGUAGE sql STABLE AS $$
+    SELECT j.id
+      FROM procrastinate_jobs j
+      LEFT JOIN workers w ON w.queue_worker = j.worker_id
+      LEFT JOIN procrastinate_workers q ON q.id = j.worker_id
+     WHERE j.status = 'doing'
+       AND (q.id IS NULL
+            OR greatest(q.last_heartbeat, w.beat_at) < now() - make_interval(secs => silent)
+            OR j.worker_id = ANY (dead)
+            OR (SELECT max(e.at) FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'started')
+               < now() - make_interval(secs => CASE j.queue_name WHEN 'products' THEN product_seconds ELSE control_seconds END))
+$$;
+
 -- Hands out the next slot: `wait` seconds from now, at least `gap` seconds after the last one.
 -- No row waits: `wait` is NULL while the account is paused (`cause` says why) or the next slot is more than
 -- `max_wait` seconds away (`cause` 'busy'). After a pause one caller gets a slot as the `probe`.

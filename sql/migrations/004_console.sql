@@ -21,6 +21,12 @@ CREATE TABLE schedule_pauses (
     paused_by text NOT NULL
 );
 
+-- When the workers take their ticks: each writes down what its settings say as it starts.
+CREATE TABLE schedule (
+    task text PRIMARY KEY,
+    cron text NOT NULL
+);
+
 CREATE INDEX attempts_run ON attempts (run_id, at) WHERE run_id IS NOT NULL;
 
 -- Thirty days of outcomes, counted without touching the table; it replaces the index of the same order.
@@ -100,9 +106,10 @@ SELECT w.id, w.host, w.pid, w.version, w.concurrency, w.listening, w.started_at,
   FROM workers w;
 
 CREATE VIEW v_schedule AS
-SELECT ticks.task, to_timestamp(ticks.last) AS last_tick, pause.paused_at, pause.paused_by
+SELECT ticks.task, to_timestamp(ticks.last) AS last_tick, pause.paused_at, pause.paused_by, schedule.cron
   FROM (SELECT task_name::text AS task, max(defer_timestamp) AS last FROM procrastinate_periodic_defers GROUP BY 1) ticks
-  LEFT JOIN schedule_pauses pause ON pause.task = ticks.task;
+  LEFT JOIN schedule_pauses pause ON pause.task = ticks.task
+  LEFT JOIN schedule ON schedule.task = ticks.task;
 
 CREATE VIEW v_audit AS
 SELECT id, at, who, role, address, action, parameters, ok, result FROM audit;

@@ -1,13 +1,13 @@
--- When was each periodic task last due and queued, and what became of that job? The next ticks are the console's
--- page Schedule and `ximilar-sync status`: the database does not know the cron.
+-- When was each periodic task last due and queued, and what became of that job? The cron is what the workers' settings
+-- say (UTC); none until one has started.
 --     psql "$STAGING_DB_URL" -f sql/ops/last_ticks.sql
 --
---       task      |      last_tick      |  job  | job_state | paused_by
--- ----------------+---------------------+-------+-----------+-----------
---  ximilar_retry  | 2026-11-21 12:00:00 |  4650 | succeeded |
---  ximilar_sync   | 2026-11-15 10:00:00 |       |           |
+--       task      |    cron    |      last_tick      |  job  | job_state | paused_by
+-- ----------------+------------+---------------------+-------+-----------+-----------
+--  ximilar_retry  | 0 12 * * * | 2026-11-21 12:00:00 |  4650 | succeeded |
+--  ximilar_sync   | 0 10 * * 0 | 2026-11-15 10:00:00 |       |           |
 
-SELECT s.task, s.last_tick, job.id AS job, job.status AS job_state, s.paused_by
+SELECT s.task, s.cron, s.last_tick, job.id AS job, job.status AS job_state, s.paused_by
   FROM ximilar.v_schedule s
   LEFT JOIN LATERAL (
     SELECT j.id, j.status FROM ximilar.procrastinate_periodic_defers d JOIN ximilar.procrastinate_jobs j ON j.id = d.job_id

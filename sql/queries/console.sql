@@ -44,7 +44,7 @@ SELECT id::text, host, pid, version, concurrency, listening, started_at, beat_at
 SELECT count(*) AS workers FROM v_workers WHERE alive
 
 -- name: schedule_view
-SELECT task, last_tick, paused_at, paused_by FROM v_schedule
+SELECT task, last_tick, paused_at, paused_by, cron FROM v_schedule
 
 -- name: queue_now
 -- Jobs waiting and running, the waiting ones counted to a limit, and since when the oldest product job waits.
@@ -280,6 +280,10 @@ VALUES (%(who)s, %(role)s, %(address)s, %(action)s, %(parameters)s::jsonb) RETUR
 
 -- name: end_audit
 UPDATE audit SET ok = %(ok)s, result = %(result)s WHERE id = %(audit_id)s
+
+-- name: prune_audit
+DELETE FROM audit
+ WHERE id IN (SELECT id FROM audit WHERE at < now() - make_interval(days => %(days)s) ORDER BY id LIMIT %(limit)s)
 
 -- name: audit_page
 SELECT id, at, who, role, address, action, parameters, ok, result

@@ -51,21 +51,13 @@ SELECT procrastinate_retry_job_v2(id, now() + make_interval(secs => %(seconds)s)
   FROM held
 
 -- name: stalled_jobs
--- Jobs that are `doing` with nobody at work: their worker is gone, has not beaten for `silent` seconds, is one of
--- the dead processes we were told of, or the job is older than any of its kind may live.
+-- Jobs that are `doing` with nobody at work.
 -- Arguments may be anything: a job deferred by hand must not keep every worker from starting.
 SELECT j.id, j.task_name, j.attempts,
        CASE WHEN j.args ->> 'product_id' ~ '^\d{1,18}$' THEN (j.args ->> 'product_id')::bigint END AS product_id,
        CASE WHEN j.args ->> 'run_id' ~ '^\d{1,18}$' THEN (j.args ->> 'run_id')::bigint END AS run_id
   FROM procrastinate_jobs j
-  LEFT JOIN workers w ON w.queue_worker = j.worker_id
-  LEFT JOIN procrastinate_workers q ON q.id = j.worker_id
- WHERE j.status = 'doing'
-   AND (q.id IS NULL
-        OR greatest(q.last_heartbeat, w.beat_at) < now() - make_interval(secs => %(silent)s)
-        OR j.worker_id = ANY (%(dead)s::bigint[])
-        OR (SELECT max(e.at) FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'started')
-           < now() - make_interval(secs => CASE j.queue_name WHEN 'products' THEN %(product_seconds)s::float8 ELSE %(control_seconds)s::float8 END))
+ WHERE j.status = 'doing' AND j.id IN (SELECT nobodys_jobs_v1(%(silent)s, %(dead)s, %(product_seconds)s, %(control_seconds)s))
  ORDER BY j.id
    FOR UPDATE OF j SKIP LOCKED
 
@@ -94,6 +86,11 @@ SELECT j.id, j.status::text, j.attempts, j.scheduled_at::text, j.args, j.worker_
 INSERT INTO procrastinate_periodic_defers (task_name, defer_timestamp, periodic_id)
 SELECT %(task)s::varchar, %(tick)s, ''
  WHERE NOT EXISTS (SELECT FROM procrastinate_periodic_defers WHERE task_name = %(task)s::varchar)
+
+-- name: note_schedule
+-- What a worker that starts knows: the console, whose settings are its own, goes by it.
+INSERT INTO schedule (task, cron) SELECT * FROM unnest(%(tasks)s::text[], %(crons)s::text[])
+ON CONFLICT (task) DO UPDATE SET cron = excluded.cron WHERE schedule.cron <> excluded.cron
 
 -- name: last_ticks
 SELECT task_name AS task, max(defer_timestamp) AS tick FROM procrastinate_periodic_defers GROUP BY 1 ORDER BY 1

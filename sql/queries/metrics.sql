@@ -38,16 +38,14 @@ SELECT task_name AS task, status::text, count(*) AS jobs
  GROUP BY 1, 2
 
 -- name: metrics_stalled
--- As stalled_jobs (jobs.sql), which brings them back each minute.
-SELECT count(*) AS jobs
-  FROM procrastinate_jobs j
-  LEFT JOIN workers w ON w.queue_worker = j.worker_id
-  LEFT JOIN procrastinate_workers q ON q.id = j.worker_id
- WHERE j.status = 'doing'
-   AND (q.id IS NULL
-        OR greatest(q.last_heartbeat, w.beat_at) < now() - make_interval(secs => %(silent)s)
-        OR (SELECT max(e.at) FROM procrastinate_events e WHERE e.job_id = j.id AND e.type = 'started')
-           < now() - make_interval(secs => CASE j.queue_name WHEN 'products' THEN %(product_seconds)s::float8 ELSE %(control_seconds)s::float8 END))
+-- Those that stalled_jobs (jobs.sql) finds, which brings them back each minute.
+SELECT count(*) AS jobs FROM nobodys_jobs_v1(%(silent)s, '{}', %(product_seconds)s, %(control_seconds)s)
+
+-- name: metrics_removals
+-- Products whose removal the newest comparison has held.
+SELECT coalesce((
+    SELECT held FROM passes
+     WHERE completed_at IS NOT NULL AND %(collection_id)s IN ('', collection_id) ORDER BY id DESC LIMIT 1), 0) AS held
 
 -- name: metrics_workers
 SELECT host, pid, extract(epoch FROM now() - beat_at)::float8 AS silent_seconds FROM workers

@@ -61,6 +61,7 @@ SELECT pg_advisory_xact_lock(hashtext('ximilar.enqueue'))
 SELECT p.id, p.external_id AS sku, left(p.brand, 1024) AS brand, left(p.name, 1024) AS name,
        left(p.category, 1024) AS category, p.price::text AS price, p.image_status, p.ximilar_status,
        CASE WHEN octet_length(p.image_urls::text) <= 1048576 THEN p.image_urls::text END AS image_urls,
+       coalesce(octet_length(p.image_urls::text) > 1048576, false) AS oversized,
        hashed.content_hash, fingerprint_v1(hashed.content_hash, p.image_urls, p.image_status) AS fingerprint
   FROM public.raw_products p,
        content_hash_v1(p.external_id, p.brand, p.name, p.category, p.price) AS hashed (content_hash)

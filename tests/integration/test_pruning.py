@@ -54,10 +54,15 @@ def test_history(staging_url: str, catalogue: Catalogue) -> None:
         catalogue.owner.execute(
             "INSERT INTO runs (kind, completed_at) VALUES ('sync', now() - %s::interval)", [ago]
         )
+        catalogue.owner.execute(
+            "INSERT INTO audit (at, who, role, address, action)"
+            " VALUES (now() - %s::interval, 'ada', 'operator', '::1', 'pause')",
+            [ago],
+        )
     catalogue.owner.execute("INSERT INTO runs (kind, started_at) VALUES ('sync', '2020-01-01')")
     catalogue.owner.execute("INSERT INTO run_products SELECT id, 1, 1, 'synced' FROM runs")
     deleted = prune(staging_url)
-    assert (deleted["attempts"], deleted["runs"]) == (1, 1)
+    assert (deleted["attempts"], deleted["runs"], deleted["audit"]) == (1, 1, 1)
     assert len(catalogue.all("SELECT FROM attempts")) == 1
     assert len(catalogue.runs()) == 2
     assert len(catalogue.all("SELECT FROM run_products")) == 2

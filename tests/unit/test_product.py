@@ -147,6 +147,11 @@ def test_there_is_no_cap_on_photos() -> None:
     assert photos(product(image_urls=json.dumps(urls))).urls == urls
 
 
+def test_a_list_that_is_too_long_to_be_read_is_told_as_such() -> None:
+    found = photos(product(image_urls=None, oversized=True))
+    assert (found.urls, found.refused) == ([], ["image_urls over 1 MiB"])
+
+
 def test_local_addresses_are_for_development() -> None:
     text = json.dumps(["http://127.0.0.1:9080/1.jpg"])
     assert photos(product(image_urls=text)).urls == []

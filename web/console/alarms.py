@@ -9,7 +9,7 @@ from typing import Any
 from procrastinate_app.schedule import CRON
 
 from . import candidates, phrases, waiting
-from .ticks import previous_tick
+from .ticks import cron, previous_tick
 
 OLD_SECONDS = 3600.0
 TICK_GRACE = datetime.timedelta(minutes=5)
@@ -104,7 +104,7 @@ def _schedule(schedule: list[Row], now: datetime.datetime) -> list[Alarm]:
         elif (
             row["task"] in CRON
             and row["last_tick"]
-            and row["last_tick"] < previous_tick(row["task"], now) - TICK_GRACE
+            and row["last_tick"] < previous_tick(cron(row["task"], row), now) - TICK_GRACE
         ):
             said = (
                 f"{row['task']} misses its ticks: the last it took was {phrases.ago(row['last_tick'], now)}."

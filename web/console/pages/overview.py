@@ -14,7 +14,7 @@ from .. import charts
 from ..alarms import alarms
 from ..desk import Desk, ask, now
 from ..staging import Row, Session, TooSlow
-from ..ticks import next_tick
+from ..ticks import cron, next_tick
 
 WAITING_CAP = 100_001
 COUNT_SECONDS = 3.0
@@ -121,8 +121,9 @@ def progress(run: Row, pace: Row | None, credits_per_photo: float) -> Row:
 
 def next_ticks(schedule: list[Row] | None, at: datetime.datetime) -> dict[str, datetime.datetime | None]:
     """{task: its next tick}, None for one that is paused; the soonest first."""
-    paused = {row["task"] for row in schedule or () if row["paused_at"]}
-    due = {task: None if task in paused else next_tick(task, at) for task in CRON}
+    rows = {row["task"]: row for row in schedule or ()}
+    paused = {task for task, row in rows.items() if row["paused_at"]}
+    due = {task: None if task in paused else next_tick(cron(task, rows.get(task)), at) for task in CRON}
     return dict(
         sorted(due.items(), key=lambda item: item[1] or datetime.datetime.max.replace(tzinfo=datetime.UTC))
     )

@@ -8,13 +8,14 @@ from procrastinate_app.schedule import CRON
 
 from .. import actions, phrases
 from ..desk import Desk, now
+from ..ticks import cron
 from .overview import next_ticks
 
 MEANINGS = {
     "ximilar_sync": "Starts a run over the pending products whose photos are ready.",
     "ximilar_retry": "Starts a run over the products that have been in error for over six hours.",
     "rescue_stalled": "Brings back the jobs of dead workers and ends the runs that are over.",
-    "prune": "Forgets finished jobs, attempts and runs that are old enough.",
+    "prune": "Forgets finished jobs, attempts, runs and the audit, as far as they are old enough.",
     "reconcile": "Compares the catalogue with what is stored, and queues repairs and removals.",
     "queue_touched": "Queues the products that the optional trigger on raw_products has noted.",
 }
@@ -36,13 +37,13 @@ class ScheduleResource:
                 **never,
                 **rows.get(task, {}),
                 "task": task,
-                "cron": expression,
-                "words": phrases.cron(expression),
+                "cron": cron(task, rows.get(task)),
+                "words": phrases.cron(cron(task, rows.get(task))),
                 "meaning": MEANINGS.get(task, ""),
                 "next": due[task],
                 "pausable": task not in actions.NEVER_PAUSED,
             }
-            for task, expression in CRON.items()
+            for task in CRON
         ]
         self._desk.page(req, resp, "schedule.html", tasks=tasks, never_paused=actions.NEVER_PAUSED)
 
