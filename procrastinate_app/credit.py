@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .settings import Settings
-from .ximilar.account import Credits, credits_call_of
+from .ximilar import profiles
+from .ximilar.account import Credits
 from .ximilar.requests_transport import RequestsTransport
 
 
 def can_ask(settings: Settings) -> bool:
     """Whether there is a token, and a call of the profile's to ask with."""
-    return bool(settings.token) and credits_call_of(settings.profile) is not None
+    return bool(settings.token) and profiles.make(settings).credits is not None
 
 
 def ask(settings: Settings, *, seconds: float) -> Credits | None:
@@ -17,7 +18,7 @@ def ask(settings: Settings, *, seconds: float) -> Credits | None:
 
     A connection each time: it is done so seldom that an idle one would be stale.
     """
-    call = credits_call_of(settings.profile)
+    call = profiles.make(settings).credits
     if call is None or not settings.token:
         return None
     with RequestsTransport(settings.api_url, settings.token, connections=1, deadline=seconds) as transport:

@@ -5,7 +5,6 @@ As Ximilar's pages "quickstart" and "platform/user" have it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from . import envelope
@@ -23,15 +22,6 @@ class Credits:
 def credits_call() -> Call[Credits]:
     """Ask how many credits are left. Its reader raises the errors of `errors`."""
     return Call("credits", Request("GET", "/account/v2/details/", {}), _read)
-
-
-_BY_PROFILE: Mapping[str, Callable[[], Call[Credits]]] = {"fashion": credits_call}
-
-
-def credits_call_of(profile: str) -> Call[Credits] | None:
-    """The call of a profile that has one: of `recognition` nothing says that its account can be asked."""
-    make = _BY_PROFILE.get(profile)
-    return make() if make else None
 
 
 def _read(response: Response) -> Credits:

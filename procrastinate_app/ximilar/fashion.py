@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from . import fashion_collection, fashion_vision
+from .account import Credits, credits_call
 from .answers import Candidate, Item, Photo, Record, Stored, Tags
 from .calls import Call
 from .fashion_collection import FashionRecords
@@ -36,6 +37,11 @@ class Fashion:
     def keyed(self) -> FashionRecords:
         """Its records have ids of ours."""
         return FashionRecords(self.collection_path, self.collection_id)
+
+    @property
+    def credits(self) -> Call[Credits]:
+        """The account's own."""
+        return credits_call()
 
     def store(self, records: Sequence[Record]) -> Call[list[Stored]]:
         """Store up to 10 photos (`insert`)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from .account import Credits
 from .answers import Candidate, Item, Page, Photo, Record, Stored, Tags
 from .calls import Call
 
@@ -35,6 +36,8 @@ class Profile(Protocol):
     records and answer for each of them; a refused record is a `Stored` with a fault, no exception. `keyed` is None
     where a record is known by its address and SKU alone. `remove_is_proven` is whether anybody has tried `remove`.
 
+    `credits` asks how many credits are left, free of charge; None where nothing says that it can be asked.
+
     `gives_crops` is whether an item that `detect` finds comes with the address of its crop.
 
     `tag` takes at most `batch` photos too, and gives the calls to make at once. Each answers for every photo, in
@@ -59,6 +62,9 @@ class Profile(Protocol):
 
     @property
     def remove_is_proven(self) -> bool: ...
+
+    @property
+    def credits(self) -> Call[Credits] | None: ...
 
     @property
     def gives_crops(self) -> bool: ...

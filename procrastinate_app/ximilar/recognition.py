@@ -29,6 +29,7 @@ class Recognition:
     batch: int = 1
     keyed: ClassVar[None] = None
     remove_is_proven: ClassVar[bool] = False
+    credits: ClassVar[None] = None
     gives_crops: ClassVar[bool] = True
 
     def store(self, records: Sequence[Record]) -> Call[list[Stored]]:
