@@ -35,8 +35,9 @@ def settings(database: Database, emulator: Emulator) -> Settings:
         "XIMILAR_API_URL": emulator.url,
         "XIMILAR_API_TOKEN": TOKEN,
         "XIMILAR_COLLECTION_ID": COLLECTION,
+        "XIMILAR_API_PROFILE": "fashion",
     }
-    return dataclasses.replace(Settings.from_env(environ), profile="fashion")
+    return Settings.from_env(environ)
 
 
 @pytest.fixture
