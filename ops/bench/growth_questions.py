@@ -163,7 +163,7 @@ def _console(rows: int, product: int) -> list[Question]:
 
 def _command_line(rows: int) -> list[Question]:
     return [
-        Question("products_by_state", {}, "", "`status`"),
+        Question("products_by_state", {}, "", "up to a million rows, then a sample"),
         Question("job_counts", {}),
         Question("list_workers", {}),
         Question("run_progress", {"run_id": 401}),
