@@ -20,7 +20,7 @@ from ops.bench.sync_staging import Server, Staging, running
 
 PROFILE = "recognition"
 COLLECTION = "bench"
-QUEUED = 1_000
+QUEUED = 100
 BYTES_PER_ROW = 2_000  # of the catalogue, with its photos, all indexes and room to make them
 
 RAW_PRODUCTS = """

@@ -74,15 +74,15 @@ def _worker(product: int) -> list[Question]:
 
 def _runs(rows: int) -> list[Question]:
     return [
-        Question("enqueue_pending", {"run_id": None, "limit": 1000}, "of 1,000"),
+        Question("enqueue_pending", {"run_id": None, "limit": 500}, "of 500"),
         Question(
             "enqueue_pending",
             {"run_id": None, "limit": rows // 100},
             "of all that are pending",
             "by what it queues",
         ),
-        Question("enqueue_errors", {"run_id": None, "limit": 1000}, "of 1,000"),
-        Question("enqueue_drain_sync", {"run_id": None, "limit": 1000, "cursor": 0}, "of 1,000"),
+        Question("enqueue_errors", {"run_id": None, "limit": 500}, "of 500"),
+        Question("enqueue_drain_sync", {"run_id": None, "limit": 500, "cursor": 0}, "of 500"),
         Question("open_drain", {"kind": "sync"}, "", "counts what is pending"),
         Question("enqueue_resend", {"sku": f"SKU-{rows // 2}"}, "of one SKU"),
         Question("settle_dead", {}),
@@ -131,7 +131,7 @@ def _console(rows: int, product: int) -> list[Question]:
             "that match",
             "in slices of ids, timed",
         ),
-        Question("count_matching", {**ANYTHING, "state": "error", "cap": 10_000}, "in error"),
+        Question("count_matching", {**ANYTHING, "state": "error", "cap": 10_000}, "in error", "up to 10,000"),
         Question("count_retry", {**ANYTHING, "state": "error"}, "in error", "by what is in error"),
         Question("id_below", {"below": LAST_ID, "rows": 20_000}),
         Question("products_of_sku", {"sku": f"SKU-{rows // 2}"}),
@@ -139,7 +139,7 @@ def _console(rows: int, product: int) -> list[Question]:
         Question("photos_view", {"product_id": product}),
         Question("attempts_view", {"product_id": product, "limit": 50}),
         Question("jobs_of", {"product_id": product}),
-        Question("error_groups", {"cap": 5000, "examples": 3}, "of the newest 5,000"),
+        Question("error_groups", {"cap": 5000, "examples": 3}, "", "up to 5,000"),
         Question("job_states", {"task": None, "cap": 10_000}),
         Question("jobs_page", {"state": None, "task": None, "below": LAST_ID, "limit": 51}),
         Question(
@@ -164,7 +164,7 @@ def _console(rows: int, product: int) -> list[Question]:
 
 def _command_line(rows: int) -> list[Question]:
     return [
-        Question("products_by_state", {}, "", "`status`"),
+        Question("products_by_state", {}, "", "up to a million rows, then a sample"),
         Question("job_counts", {}),
         Question("list_workers", {}),
         Question("run_progress", {"run_id": 401}),

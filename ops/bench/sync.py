@@ -81,14 +81,14 @@ def _paced(server: Server, photos_url: str, profiles: Sequence[str], options: ar
     show(
         f"Photos a second, {PHOTOS} photos a product, {paced.DELAY * 1000:g} ms upstream, "
         f"limit {paced.RATE} requests a second, {options.rounds} rounds",
-        ("profile, side", "photos/s", "range", "times old", "range", "most calls in 1 s", "429"),
+        ("profile, side", "photos/s", "range", "times old", "range", "target", "most calls in 1 s", "429"),
         rows,
     )
 
 
 def _paced_row(profile: str, side: str, found: Sequence[Paced], gain: Spread) -> list[str]:
     photos = spread([one.photos_per_second for one in found])
-    times = [figure(gain.median), _range(gain)] if side == "ours" else ["1", ""]
+    times = [figure(gain.median), _range(gain), f"{TARGETS[profile]:g}"] if side == "ours" else ["1", "", ""]
     most, refused = max(one.most_in_a_second for one in found), sum(one.refused for one in found)
     return [f"{profile}, {side}", figure(photos.median), _range(photos), *times, str(most), str(refused)]
 

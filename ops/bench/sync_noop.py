@@ -6,9 +6,10 @@ import os
 
 import procrastinate
 
-app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=os.environ.get("BENCH_DB_URL", "")))
 
-
-@app.task(name="noop")
 async def noop(product_id: int) -> None:
     """Nothing."""
+
+
+app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=os.environ.get("BENCH_DB_URL", "")))
+app.task(name="noop")(noop)

@@ -19,7 +19,7 @@ SELECT limited.rate, t.pause_cause AS cause,
   FROM throttle t, LATERAL (SELECT coalesce(t.rate, %(rate)s) AS rate) limited
 
 -- name: metrics_jobs
--- Jobs that are alive. `ready_since` is when the oldest of those that could start was enqueued or fell due.
+-- Jobs that are alive (OR as in job_counts). `ready_since` is when the oldest of those that could start was enqueued or fell due.
 SELECT alive.queue_name AS queue, alive.task_name AS task, alive.status::text, alive.jobs,
        extract(epoch FROM now() - least(alive.due,
            (SELECT min(e.at) FROM procrastinate_events e WHERE e.job_id = alive.first_id AND e.type = 'deferred')))::float8 AS ready_seconds
@@ -28,7 +28,7 @@ SELECT alive.queue_name AS queue, alive.task_name AS task, alive.status::text, a
            min(id) FILTER (WHERE status = 'todo' AND scheduled_at IS NULL) AS first_id,
            min(scheduled_at) FILTER (WHERE status = 'todo' AND scheduled_at <= now()) AS due
       FROM procrastinate_jobs
-     WHERE status IN ('todo', 'doing')
+     WHERE status = 'todo' OR status = 'doing'
      GROUP BY 1, 2, 3) alive
 
 -- name: metrics_ended_jobs
@@ -132,13 +132,17 @@ SELECT 100 / share.percent * count(*) FILTER (WHERE held.photos = 0) AS unrecord
  GROUP BY share.percent
 
 -- name: metrics_photo_drift
--- Stored photos whose product is gone, and those their product no longer lists; sampled as above.
-SELECT 100 / share.percent * count(*) FILTER (WHERE p.id IS NULL) AS orphaned,
-       100 / share.percent * count(*) FILTER (WHERE jsonb_typeof(p.image_urls) = 'array' AND NOT p.image_urls ? h.url) AS unlisted
+-- Stored photos whose product is gone, and those their product no longer lists; sampled as above. Each is looked up: the
+-- planner cannot know how small the sample is, and would join it with the whole catalogue.
+SELECT 100 / share.percent * count(*) FILTER (WHERE listing.products = 0) AS orphaned,
+       100 / share.percent * count(*) FILTER (WHERE listing.unlisted) AS unlisted
   FROM (SELECT least(100, 1e7 / greatest(reltuples, 1))::float8 AS percent FROM pg_class WHERE oid = 'photos'::regclass) share
  CROSS JOIN photos h
        TABLESAMPLE SYSTEM ((SELECT least(100, 1e7 / greatest(reltuples, 1)) FROM pg_class WHERE oid = 'photos'::regclass)::real)
        REPEATABLE (1)
-  LEFT JOIN public.raw_products p ON p.id = h.product_id
+ CROSS JOIN LATERAL (
+    SELECT count(*) AS products, bool_or(jsonb_typeof(p.image_urls) = 'array' AND NOT p.image_urls ? h.url) AS unlisted
+      FROM public.raw_products p
+     WHERE p.id = h.product_id) listing
  WHERE %(collection_id)s IN ('', h.collection_id)
  GROUP BY share.percent
