@@ -60,7 +60,7 @@ class Drill:
         system = self.system
         total = sum(system.states().values())
         wait_until(
-            lambda: self._blamed() or system.states() == {"synced": total},
+            lambda: bool(self._blamed()) or system.states() == {"synced": total},
             seconds,
             lambda: f"{system.states()}\n{system.tails()}",
         )
