@@ -31,7 +31,7 @@ def test_memory_stays_flat(drill: Drill) -> None:
     products = int(os.environ.get("PRODUCTS", "100000"))
     system = drill.system
     add_products(system, products)
-    worker = system.worker(XIMILAR_RATE_LIMIT="1000", BATCH_SIZE=str(products), LOG_LEVEL="WARNING")
+    worker = system.worker(XIMILAR_RATE_LIMIT="1000", BATCH_SIZE=str(products))
     process, curve, begun = psutil.Process(worker.process.pid), list[float](), time.monotonic()
     system.defer("ximilar_sync")
     for part in range(1, PARTS + 1):
