@@ -58,8 +58,16 @@ up: venv ## keep the whole system running until Ctrl-C; its state survives in .l
 
 .PHONY: test
 test: venv ## run all tests; most of them wait for a rate limit, so several run at once, then those that measure
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not timing' $(ARGS)
-	@$(BIN)/python -m pytest -m timing $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not timing and not drill and not soak' $(ARGS)
+	@$(BIN)/python -m pytest -m 'timing and not drill' $(ARGS)
+
+.PHONY: drills
+drills: venv ## play every fault that this machine can stage and print what came of each; tests/faults/README.md lists them
+	@$(BIN)/python -m pytest tests/faults -n $(JOBS) --dist load -m 'not soak' $(ARGS)
+
+.PHONY: worker-soak
+worker-soak: venv ## PRODUCTS=100000 through one worker; its memory has to stay flat
+	@PRODUCTS=$(or $(PRODUCTS),100000) $(BIN)/python -m pytest tests/faults/test_memory.py -m soak $(ARGS)
 
 .PHONY: test-unit
 test-unit: venv ## run the tests that need neither database nor network

@@ -24,6 +24,7 @@ from .schedule import PRODUCT_QUEUE, QUEUES
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 60.0
+LOST_JOBS_SECONDS = 10.0
 
 log = logs.get(__name__)
 
@@ -37,7 +38,7 @@ class PatientJobManager(JobManager):
         super().__init__(connector)
         self._held: set[int] = set()
         self._failing_since: float | None = None
-        self._doubtful = False
+        self._look_for_lost_jobs_at = time.monotonic() + LOST_JOBS_SECONDS
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """Take the next job; product jobs only while the account is not paused.
@@ -55,16 +56,21 @@ class PatientJobManager(JobManager):
         return job
 
     async def _lost_job(self, worker_id: int) -> Job | None:
-        """A job that a fetch has taken whose answer was lost: nobody works on it, and its worker is alive."""
-        if not self._doubtful:
+        """A job that is `doing` by this worker and that this worker knows nothing of.
+
+        The answer to its fetch was lost; or the end of it was, in a fail-over. Nobody else would take it from a
+        worker that is alive, not before it is too old, and while it is `doing` no pause can end.
+        """
+        if time.monotonic() < self._look_for_lost_jobs_at:
             return None
         rows = await self.connector.execute_query_all_async(
             sql("lost_job"), worker_id=worker_id, held=list(self._held)
         )
-        self._doubtful = bool(rows)
-        if rows:
-            log.warning("lost_job_found", job_id=rows[0]["id"])
-        return Job.from_row(rows[0]) if rows else None
+        if not rows:
+            self._look_for_lost_jobs_at = time.monotonic() + LOST_JOBS_SECONDS
+            return None
+        log.warning("lost_job_found", job_id=rows[0]["id"])
+        return Job.from_row(rows[0])
 
     async def _bear(self, error: ConnectorException) -> None:
         """Wait a moment; raises the error when it is none of a passing kind, or has been met for too long."""
@@ -72,7 +78,7 @@ class PatientJobManager(JobManager):
         self._failing_since = self._failing_since or now
         if not is_database_fault(error) or now - self._failing_since >= PATIENCE_SECONDS:
             raise error
-        self._doubtful = True
+        self._look_for_lost_jobs_at = now
         log.warning("fetch_failed", error=type(error.__cause__).__name__)
         await asyncio.sleep(1.0)
 

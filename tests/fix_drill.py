@@ -59,7 +59,12 @@ class Drill:
         """
         system = self.system
         total = sum(system.states().values())
-        system.wait_for_states(seconds, synced=total)
+        wait_until(
+            lambda: bool(self._blamed()) or system.states() == {"synced": total},
+            seconds,
+            lambda: f"{system.states()}\n{system.tails()}",
+        )
+        assert not self._blamed(), f"{self._blamed()}\n{system.tails()}"
         self.expect_nothing_held()
         stored = Counter(system.emulator.photos())
         listed = Counter(system.listed_photos())
@@ -75,6 +80,11 @@ class Drill:
         assert (figures["lost"], figures["orphans"], figures["stored twice"]) == (0, 0, 0)
         assert system.emulator.state()["photos_sent_again"] <= again
         assert most_in_a_second(system.emulator.arrivals()) <= rate
+
+    def _blamed(self) -> list[tuple[str, str]]:
+        """Products in `error`, with the reason: in a drill nobody's photos are at fault."""
+        blamed = "SELECT external_id, error_message FROM raw_products WHERE ximilar_status = 'error'"
+        return [(sku, reason) for sku, reason in self.system.query(blamed)]
 
     def expect_nothing_held(self, seconds: float = 20) -> None:
         """No job of a product may stay `doing` once its product is done."""

@@ -115,12 +115,18 @@ class PgBouncer:
         return True
 
 
-@pytest.fixture(scope="session")
-def pgbouncer(cluster: Cluster, role_password: str) -> Iterator[PgBouncer]:
-    """A PgBouncer in transaction mode in front of all databases; skips where it is not installed."""
+def find_program() -> str:
+    """The path of PgBouncer; skips the test where it is not installed."""
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}")
     if program is None:
         pytest.skip("PgBouncer is not installed (apt-get install pgbouncer)")
+    return program
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(cluster: Cluster, role_password: str) -> Iterator[PgBouncer]:
+    """A PgBouncer in transaction mode in front of all databases; skips where it is not installed."""
+    program = find_program()
     folder = Path(tempfile.mkdtemp(prefix="ximilar-sync-pgbouncer-"))
     bouncer = PgBouncer(program, folder, cluster.port, {staging.ROLE: role_password, ADMIN: role_password})
     try:

@@ -14,7 +14,8 @@ SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at,
     %(worker_id)s)
 
 -- name: lost_job
--- A job that is `doing` by a worker that does not know of it: the answer to its fetch never arrived.
+-- A job that is `doing` by a worker that does not know of it: the answer to its fetch never arrived, or its end was
+-- forgotten in a fail-over.
 SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id
   FROM procrastinate_jobs
  WHERE status = 'doing' AND worker_id = %(worker_id)s AND id <> ALL (%(held)s::bigint[])

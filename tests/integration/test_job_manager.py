@@ -13,6 +13,7 @@ from procrastinate import utils
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 
+from procrastinate_app import jobs
 from procrastinate_app.app import SyncApp
 from procrastinate_app.jobs import PatientJobManager
 from tests.fix_catalogue import Catalogue
@@ -248,6 +249,31 @@ def test_a_job_whose_fetch_was_never_answered_is_found_again(
             return [None if job is None else job.id for job in fetched]
 
     assert asyncio.run(run()) == [*jobs, None]
+
+
+def test_a_job_whose_end_a_fail_over_forgot_is_found_again(
+    catalogue: Catalogue, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the standby it is still `doing`, by a worker that is alive and has long forgotten it."""
+    monkeypatch.setattr(jobs, "LOST_JOBS_SECONDS", 0.0)
+    number = catalogue.queue(catalogue.add().id)
+
+    async def run() -> list[int | None]:
+        app = SyncApp(worker.settings)
+        async with app.open_async():
+            manager, found = app.job_manager, list[int | None]()
+            queue_worker = await manager.register_worker()
+            for _ in range(2):
+                job = await manager.fetch_job(None, queue_worker)
+                assert await manager.fetch_job(None, queue_worker) is None, "it is held"
+                assert job is not None
+                found.append(job.id)
+                await manager.finish_job(job, Status.SUCCEEDED, delete_job=False)
+                forget = "UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s WHERE id = %s"
+                catalogue.owner.execute(forget, [queue_worker, number])
+            return found
+
+    assert asyncio.run(run()) == [number, number]
 
 
 def test_a_worker_that_was_struck_off_ends_at_its_next_fetch(catalogue: Catalogue, worker: Worker) -> None:

@@ -47,12 +47,12 @@ ODD: dict[str, dict[str, Any]] = {
 }
 
 
-def run(worker: Worker) -> None:
-    """Sync everything that is pending."""
+def run(worker: Worker, seconds: float = 20.0) -> None:
+    """Sync everything that is pending, within so many seconds."""
     worker.catalogue.owner.execute(
         "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('control', 'ximilar_sync')"
     )
-    worker.until(worker.catalogue.logged)
+    worker.until(worker.catalogue.logged, seconds=seconds)
 
 
 def test_poison_among_good_rows(
