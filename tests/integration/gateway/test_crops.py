@@ -6,7 +6,7 @@ import concurrent.futures
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,8 +33,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.seen.append({"path": self.path, **self.headers})
-        kind = self.path.split("?")[0].removeprefix("/")
-        getattr(self, f"play_{kind.replace('.', '_')}")()
+        PHOTOS[self.path.partition("?")[0]](self)
 
     def reply(self, status: int, body: bytes = b"", *, length: int | None = None, location: str = "") -> None:
         self.send_response(status)
@@ -44,21 +43,21 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def play_good_jpg(self) -> None:
+    def _good(self) -> None:
         self.over.wait(0.2)
         self.reply(200, a_photo())
 
-    def play_gone_jpg(self) -> None:
+    def _gone(self) -> None:
         self.reply(404, a_photo())
 
-    def play_moved_jpg(self) -> None:
+    def _moved(self) -> None:
         self.reply(302, location="/good.jpg")
 
-    def play_large_jpg(self) -> None:
+    def _large(self) -> None:
         self.reply(200, a_photo(), length=MAX_BYTES + 1)
         self.close_connection = True
 
-    def play_endless_jpg(self) -> None:
+    def _endless(self) -> None:
         self.send_response(200)
         self.send_header("Connection", "close")
         self.end_headers()
@@ -69,22 +68,35 @@ class Handler(BaseHTTPRequestHandler):
             except OSError:
                 return
 
-    def play_page_jpg(self) -> None:
+    def _page(self) -> None:
         self.reply(200, b"<html>Not a picture</html>")
 
-    def play_bomb_jpg(self) -> None:
+    def _bomb(self) -> None:
         self.reply(200, a_photo(2000, 2000))
 
-    def play_cut_jpg(self) -> None:
+    def _cut(self) -> None:
         self.reply(200, a_photo()[:100], length=5000)
         self.close_connection = True
 
-    def play_slow_jpg(self) -> None:
+    def _slow(self) -> None:
         self.over.wait(20)
         self.close_connection = True
 
     def log_message(self, *_args: object) -> None:
         """Say nothing."""
+
+
+PHOTOS: dict[str, Callable[[Handler], None]] = {
+    "/good.jpg": Handler._good,
+    "/gone.jpg": Handler._gone,
+    "/moved.jpg": Handler._moved,
+    "/large.jpg": Handler._large,
+    "/endless.jpg": Handler._endless,
+    "/page.jpg": Handler._page,
+    "/bomb.jpg": Handler._bomb,
+    "/cut.jpg": Handler._cut,
+    "/slow.jpg": Handler._slow,
+}
 
 
 class PhotoHost:
