@@ -33,9 +33,9 @@ class KeyedLedger:
         rows = await self._database.all("strays_of", product_id=product_id, **self._where)
         return [Stray(row["remote_id"], row["stored"]) for row in rows]
 
-    async def expect(self, product_id: int, records: Iterable[Record]) -> None:
+    async def expect(self, product_id: int, ids: Sequence[str]) -> None:
         """Write that records are about to be inserted."""
-        await self._step(product_id, "expect_records", ids=_ids(records))
+        await self._step(product_id, "expect_records", ids=list(ids))
 
     async def keep(
         self, product_id: int, records: Sequence[Record], answers: Sequence[Stored], content_hash: UUID
@@ -48,7 +48,7 @@ class KeyedLedger:
             await self._step(
                 product_id,
                 "keep_records",
-                ids=_ids(records),
+                ids=ids_of(records),
                 urls=[record.url for record in records],
                 already=[answer.already for answer in answers],
                 sku=records[0].metadata.get("sku_id"),
@@ -57,27 +57,32 @@ class KeyedLedger:
                 request_id=answers[0].request_id,
             )
 
-    async def drop_refused(self, product_id: int, records: Sequence[Record]) -> None:
+    async def drop_refused(self, product_id: int, ids: Sequence[str]) -> None:
         """Write that records that were expected are not stored, and never were."""
-        if records:
-            await self._step(product_id, "drop_refused", ids=_ids(records))
+        if ids:
+            await self._step(product_id, "drop_refused", ids=list(ids))
 
-    async def withdraw(self, product_id: int, records: Iterable[Record], *, stored: bool = True) -> None:
+    async def withdraw(self, product_id: int, ids: Sequence[str], *, stored: bool = True) -> None:
         """Write that records are about to be deleted; not `stored`: that the collection has lost them."""
-        await self._step(product_id, "withdraw_records", ids=_ids(records), stored=stored)
+        if ids:
+            await self._step(product_id, "withdraw_records", ids=list(ids), stored=stored)
 
-    async def drop(self, product_id: int, records: Sequence[Record]) -> None:
+    async def note_orphans(self, product_id: int, ids: Sequence[str]) -> None:
+        """Write that the collection has records which nobody here knew of."""
+        await self._step(product_id, "note_orphan", ids=list(ids))
+
+    async def drop(self, product_id: int, ids: Sequence[str]) -> None:
         """Write that records are deleted; a synced row of which nothing is left becomes `pending`."""
-        if not records:
+        if not ids:
             return
         async with self._database.transaction() as tx:
             await tx.run("lock_records", product_id=product_id)
-            await tx.run("drop_records", product_id=product_id, ids=_ids(records), **self._where)
+            await tx.run("drop_records", product_id=product_id, ids=list(ids), **self._where)
             await tx.run("unsync_without_records", product_id=product_id, **self._where)
 
-    async def doubt(self, product_id: int, records: Iterable[Record]) -> None:
-        """Write that records are about to be updated."""
-        await self._step(product_id, "doubt_records", ids=_ids(records), unsure=UNSURE)
+    async def doubt(self, product_id: int, ids: Sequence[str]) -> None:
+        """Write that records are about to be updated, or for another reason not known to be what they were."""
+        await self._step(product_id, "doubt_records", ids=list(ids), unsure=UNSURE)
 
     async def settle(
         self, product_id: int, records: Sequence[Record], answers: Sequence[Stored], content_hash: UUID
@@ -87,7 +92,7 @@ class KeyedLedger:
             await self._step(
                 product_id,
                 "settle_records",
-                ids=_ids(records),
+                ids=ids_of(records),
                 sku=records[0].metadata.get("sku_id"),
                 content_hash=content_hash,
                 request_id=answers[0].request_id,
@@ -114,5 +119,6 @@ class KeyedLedger:
             return await tx.run(name, product_id=product_id, **parameters, **self._where)
 
 
-def _ids(records: Iterable[Record]) -> list[str]:
+def ids_of(records: Iterable[Record]) -> list[str]:
+    """The ids of records that have one."""
     return [record.remote_id for record in records if record.remote_id is not None]

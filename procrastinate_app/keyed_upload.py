@@ -10,7 +10,7 @@ import functools
 from collections.abc import Sequence
 
 from .database import Database
-from .keyed_ledger import KeyedLedger
+from .keyed_ledger import KeyedLedger, ids_of
 from .keyed_plan import keyed_plan
 from .plan import LedgerEntry, Plan, Policy, Stray, outgoing
 from .product import Product
@@ -89,10 +89,12 @@ class KeyedUploader:
             kept = [answer for answer in answers if answer.fault is None]
             ledger = self._ledger
             await patiently(functools.partial(ledger.keep, product_id, stored, kept, errand.content_hash))
-            await patiently(functools.partial(ledger.drop_refused, product_id, never))
+            await patiently(functools.partial(ledger.drop_refused, product_id, ids_of(never)))
             push.pushed.answers.extend(answers)
 
-        announce = functools.partial(self._ledger.expect, product_id)
+        async def announce(batch: Sequence[Record]) -> None:
+            await self._ledger.expect(product_id, ids_of(batch))
+
         await self._send(push, Delivery(self.profile.store, keep, announce), records)
         there = {answer.remote_id for answer in push.pushed.answers[before:] if answer.already}
         return [record for record in records if record.remote_id in there]
@@ -100,7 +102,7 @@ class KeyedUploader:
     async def _update(self, push: Push, records: Sequence[Record]) -> None:
         """Update metadata; what the collection has lost meanwhile is stored again."""
         missing = await self._update_known(push, records, batch=self.profile.batch)
-        there = await self._store(push, missing, {str(record.remote_id) for record in missing})
+        there = await self._store(push, missing, set(ids_of(missing)))
         # Which ones were missing may have been left open; of one alone the answer is clear.
         for record in await self._update_known(push, there, batch=1):
             fault = ItemFault("the collection has it for an insertion, not for an update")
@@ -118,11 +120,13 @@ class KeyedUploader:
             updated = [record for record in sent if record.remote_id in {answer.remote_id for answer in done}]
             ledger, product_id = self._ledger, errand.product_id
             await patiently(functools.partial(ledger.settle, product_id, updated, done, errand.content_hash))
-            await patiently(functools.partial(ledger.withdraw, product_id, lost, stored=False))
+            await patiently(functools.partial(ledger.withdraw, product_id, ids_of(lost), stored=False))
             missing.extend(lost)
             push.pushed.updated.extend(answer for answer in answers if not answer.missing)
 
-        announce = functools.partial(self._ledger.doubt, errand.product_id)
+        async def announce(batch: Sequence[Record]) -> None:
+            await self._ledger.doubt(errand.product_id, ids_of(batch))
+
         await self._send(push, Delivery(self._keyed.update, keep, announce), records, batch=batch)
         return missing
 
@@ -141,10 +145,12 @@ class KeyedUploader:
 
         async def keep(batch: Sequence[Record], answers: Sequence[Stored]) -> None:
             deleted, _ = _sorted(batch, answers)
-            await patiently(functools.partial(self._ledger.drop, product_id, deleted))
+            await patiently(functools.partial(self._ledger.drop, product_id, ids_of(deleted)))
             push.pushed.removed.extend(answers)
 
-        announce = functools.partial(self._ledger.withdraw, product_id)
+        async def announce(batch: Sequence[Record]) -> None:
+            await self._ledger.withdraw(product_id, ids_of(batch))
+
         await self._send(push, Delivery(self.profile.remove, keep, announce), records)
 
     async def _send(

@@ -5,20 +5,19 @@ The searches are paid for; they take turns as repairs do.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from .database import Database
 from .services import make_profile
 from .settings import Settings
 from .throttle import NoSlot, Throttle
+from .turns import call_in_turn
 from .ximilar.answers import Photo
 from .ximilar.errors import SystemFault, XimilarError
 from .ximilar.profile import Profile
 from .ximilar.requests_transport import RequestsTransport
 
 TOP = 10
-SLOT_SECONDS = 60.0
 
 
 async def recall(database: Database, settings: Settings, products: int) -> dict[str, Any]:
@@ -60,14 +59,8 @@ async def _place(
     throttle: Throttle, transport: RequestsTransport, profile: Profile, row: dict[str, Any]
 ) -> int | None:
     """At which place a search with this photo finds its product, from 1; None: not among the first ten."""
-    slot = await throttle.slot(SLOT_SECONDS, repair=True)
-    try:
-        # Several photos of one product may come before those of the next one.
-        found = await asyncio.to_thread(transport.send, profile.search(Photo(row["url"]), TOP * 5))
-    except SystemFault as fault:
-        await throttle.failed(slot, fault)
-        raise
-    await throttle.succeeded(slot)
+    # Several photos of one product may come before those of the next one.
+    found = await call_in_turn(throttle, transport, profile.search(Photo(row["url"]), TOP * 5))
     skus = [candidate.sku_id for candidate in found][:TOP]
     return skus.index(row["sku"]) + 1 if row["sku"] in skus else None
 

@@ -27,6 +27,7 @@ IMAGES = ROOT / "ops/local/catalogue/images"
 TOKEN = "acceptance-token-8c1f"
 COLLECTION = "acceptance"
 START_SECONDS = 30.0
+BOTH_PROFILES = pytest.mark.parametrize("profile", ["recognition", "fashion"])
 
 
 class Emulator:
@@ -59,6 +60,10 @@ class Emulator:
 
     def heal(self) -> None:
         self._control("DELETE", "faults")
+
+    def forget(self) -> None:
+        """Empty the collections."""
+        self._control("DELETE", "collection")
 
     def settings(self, **settings: Any) -> None:
         self._control("PUT", "settings", settings)
@@ -239,7 +244,13 @@ def emulator(start_emulator: Callable[..., Emulator]) -> Emulator:
 
 
 @pytest.fixture
-def system(database: Database, emulator: Emulator, photo_server: str) -> Iterator[System]:
+def profile() -> str:
+    """The way of speaking to Ximilar; tests of both are marked with BOTH_PROFILES."""
+    return "recognition"
+
+
+@pytest.fixture
+def system(database: Database, emulator: Emulator, photo_server: str, profile: str) -> Iterator[System]:
     """The programs over a fresh Staging; every worker is ended with the test, and no log may hold a secret."""
     with tempfile.TemporaryDirectory(prefix="ximilar-sync-system-") as name:
         environ = {
@@ -247,6 +258,7 @@ def system(database: Database, emulator: Emulator, photo_server: str) -> Iterato
             "XIMILAR_ENV_FILE": "",
             "STAGING_DB_URL": database.url,
             "XIMILAR_API_URL": emulator.url,
+            "XIMILAR_API_PROFILE": profile,
             "XIMILAR_API_TOKEN": TOKEN,
             "XIMILAR_COLLECTION_ID": COLLECTION,
             "XIMILAR_ALLOW_PRIVATE_URLS": "on",

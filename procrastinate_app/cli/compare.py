@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from .. import listing, sampling
 from .. import reconcile as comparison
-from .. import sampling
 from ..database import Database, open_database
 from ..environment import SettingsError
+from ..listing import Listing
 from ..reconcile import Collection, Found
 from ..services import make_collection
 from ..settings import WORKER, Settings
@@ -39,23 +40,33 @@ async def reconcile(arguments: argparse.Namespace, settings: Settings, output: O
 
 
 async def verify(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Compare and list the drift; exit code 1 if there is any."""
+    """Compare, also with the collection itself where it can be listed; exit code 1 if there is any drift."""
     if arguments.sample and settings.missing(WORKER):
         raise SettingsError(" and ".join(settings.missing(WORKER)) + " must be set for --sample")
     collection = make_collection(settings)
     async with open_database(settings.staging_db_url, max_size=2) as database:
+        listed = await _list(database, settings, correct=arguments.fix)
         facts = await _facts(database, collection)
         facts["untracked_products"] = await database.value("untracked_products", **collection.where)
         facts["photos_of_unknown_content"] = await database.value(
             "photos_of_unknown_content", **collection.where
         )
+        if listed is not None:
+            facts["collection"] = listed.facts()
+            # What was corrected is drift between ledger and catalogue by now.
+            facts["drift"] += listed.drift if not arguments.fix else 0
         if arguments.fix and facts["drift"]:
             ended = await comparison.run_pass(database, collection)
             facts["fix"] = {name: ended[name] for name in ("queued", "removing", "held")}
         if arguments.sample:
             facts["recall"] = await sampling.recall(database, settings, arguments.sample)
     _show(facts, output)
-    return 1 if facts["drift"] else 0
+    return 1 if facts["drift"] or (listed is not None and (listed.drift or listed.stopped)) else 0
+
+
+async def _list(database: Database, settings: Settings, *, correct: bool) -> Listing | None:
+    """List the collection, unless there is no way to ask for it."""
+    return None if settings.missing(WORKER) else await listing.compare(database, settings, correct=correct)
 
 
 async def _apply(database: Database, collection: Collection, most: int, output: Output) -> int:
@@ -110,6 +121,9 @@ def _show(facts: dict[str, Any], output: Output) -> None:
     output.table("Collection and catalogue", rows)
     shown = ("product_id", "absence", "stored", "missing", "gone", "stale")
     output.table(f"Products, the first {LISTED}", facts["products"], shown)
+    if "collection" in facts:
+        found = [{"what": _OF_THE_COLLECTION[name], "number": n} for name, n in facts["collection"].items()]
+        output.table("The collection itself", found)
     if "recall" in facts:
         output.table("Searched with their own photo", [facts["recall"]])
     if "fix" in facts:
@@ -141,4 +155,12 @@ _MEANINGS = {
     "would_remove": "products and photos it would remove, but the settings forbid it",
     "untracked_products": "synced products without a ledger (`adopt` records them)",
     "photos_of_unknown_content": "photos whose content is not known to be ours",
+}
+_OF_THE_COLLECTION = {
+    "records": "records in the collection",
+    "foreign": "of these, with ids that are not ours",
+    "orphaned": "that the ledger does not know",
+    "altered": "with other metadata than the ledger says",
+    "lost": "that only the ledger knows",
+    "stopped": "why the listing ended early",
 }

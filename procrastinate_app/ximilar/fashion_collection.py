@@ -59,6 +59,12 @@ class FashionRecords:
         body = {"fields_to_return": ["_id", "_url", *FIELDS]}
         return Call("list", Request("POST", path, body, _headers(self.collection_id)), _read_page)
 
+    def look(self, ids: Sequence[str]) -> Call[Page]:
+        """Get records by their ids."""
+        body = {"records": [{"_id": remote_id} for remote_id in ids], "fields_to_return": ["_id"]}
+        request = Request("POST", f"{self.path}/get", body, _headers(self.collection_id))
+        return Call("look", request, _read_page)
+
 
 def _call(
     name: str,
@@ -159,7 +165,7 @@ def _read_page(response: Response) -> Page:
     document = envelope.document(response)
     code = envelope.body_code(document)
     entries = document.get("answer_records")
-    if code == NOT_FOUND:  # past the last record
+    if code == NOT_FOUND:  # past the last record, or none of those asked for
         return Page([], more=False)
     if code is None or not 200 <= code <= 299 or not isinstance(entries, list):
         raise _failure(response, document)

@@ -23,6 +23,10 @@ class Keyed(Protocol):
         """List the collection, part by part from 1."""
         ...
 
+    def look(self, ids: Sequence[str]) -> Call[Page]:
+        """Those of at most `batch` records that are there."""
+        ...
+
 
 class Profile(Protocol):
     """The calls this project makes, in one way of speaking to Ximilar.

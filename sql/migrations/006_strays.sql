@@ -15,3 +15,11 @@ CREATE INDEX strays_product ON strays (product_id);
 
 -- The ledger by record: a listing of the collection is compared with it.
 CREATE INDEX photos_remote ON photos (remote_id) WHERE remote_id IS NOT NULL;
+
+-- What a listing of the collection has shown so far. Its rows are deleted at its end; not worth a log.
+CREATE UNLOGGED TABLE listed (
+    listing_id uuid NOT NULL,
+    remote_id  text NOT NULL,
+    listed_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (listing_id, remote_id)
+);

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.fix_system import IMAGES, Emulator, System, wait_until
+from tests.fix_system import BOTH_PROFILES, IMAGES, Emulator, System, wait_until
 
 PRODUCTS = 300
 FAST = {
@@ -82,6 +82,7 @@ def idle(system: System) -> bool:
     return system.query(left, ["todo", "doing"]) == [(0,)]
 
 
+@BOTH_PROFILES
 @pytest.mark.timeout(240)
 def test_edits_while_workers_are_killed_all_reach_the_collection(system: System) -> None:
     for number, sku in enumerate(system.add_products(PRODUCTS, photos=1)):
@@ -143,6 +144,24 @@ def test_held_removals_wait_for_their_number(system: System) -> None:
     )
 
     wait_until(lambda: stored(system) == wanted(system), 60, system.tails)
+
+
+@pytest.mark.parametrize("profile", ["fashion"])
+def test_verify_lists_the_collection_and_puts_it_right(system: System) -> None:
+    system.add_products(5, photos=3)
+    system.worker(**FAST)
+    command(system, "sync")
+    system.wait_for_states(60, synced=5)
+    assert command(system, "verify")[1]["collection"]["records"] == 15
+    system.emulator.forget()
+
+    code, facts = command(system, "verify")
+    assert (code, facts["drift"], facts["collection"]["lost"]) == (1, 15, 15)
+    assert command(system, "verify", "--fix")[0] == 1
+
+    wait_until(lambda: stored(system) == wanted(system), 60, system.tails)
+    wait_until(lambda: idle(system), 60, system.tails)
+    assert command(system, "verify")[0] == 0
 
 
 def test_a_drain_empties_the_queue_and_a_sample_finds_its_products(system: System) -> None:

@@ -10,14 +10,6 @@ import pytest
 from tests.fix_postgres import Database
 from tests.integration.reconcile.harness import Harness
 
-BOTH = pytest.mark.parametrize("profile", ["recognition", "fashion"])
-
-
-@pytest.fixture
-def profile() -> str:
-    """The way of speaking to Ximilar; tests that concern both are parametrised with it."""
-    return "recognition"
-
 
 @pytest.fixture
 def harness(database: Database, owner: psycopg.Connection, profile: str) -> Iterator[Harness]:

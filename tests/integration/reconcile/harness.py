@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -79,6 +80,17 @@ class Ximilar:
         assert len(found) == len(stored), sorted((photo.sku_id, photo.url) for photo in stored)
         return found
 
+    def put(self, record_id: str, url: str, metadata: Row) -> None:
+        """Store a photo behind everybody's back."""
+        self.collection.add(_photo(record_id, url, metadata), capacity=0)
+
+    def listing(self, path: str) -> Row:
+        """A page of what is stored."""
+        size, page = (int(value[0]) for value in parse_qs(urlsplit(path).query).values())
+        photos = self.collection.photos()
+        shown = [_listed(photo) for photo in photos[(page - 1) * size : page * size]]
+        return {"answer_records": shown, **({"next": page + 1} if page * size < len(photos) else {})}
+
     def _apply(self, call: Call[Any]) -> Row:
         body = call.request.body
         sku, url = body["metadata"].get("sku_id"), body["image"]
@@ -99,7 +111,7 @@ class Ximilar:
     def _apply_keyed(self, call: Call[Any]) -> Row:
         """What the emulator's profile `fashion` does with each record."""
         if call.name == "list":
-            return {"answer_records": [_listed(photo) for photo in self.collection.photos()]} | _status(200)
+            return self.listing(call.request.path) | _status(200)
         codes = {record["_id"]: self._do_keyed(call.name, record) for record in call.request.body["records"]}
         done = [{"_id": record_id} for record_id, code in codes.items() if code == 200]
         if call.name != "store":
@@ -127,6 +139,8 @@ class Ximilar:
             if url in self.refused:
                 return 400
             return self.collection.add(_photo(record_id, url, metadata), capacity=self.capacity)
+        if name == "look":
+            return 404 if photo is None else 200
         if name == "update":
             return 404 if self.collection.update(record_id, metadata, replace=False) is None else 200
         return 200 if self.collection.remove(record_id) == REMOVED else 404

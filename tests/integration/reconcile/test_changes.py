@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.integration.reconcile.conftest import BOTH
+from tests.fix_system import BOTH_PROFILES
 from tests.integration.reconcile.harness import Harness, urls
 
 
@@ -25,7 +25,7 @@ def repair(harness: Harness) -> dict[str, Any]:
     return ended
 
 
-@BOTH
+@BOTH_PROFILES
 @pytest.mark.parametrize(
     "change",
     [
@@ -50,7 +50,7 @@ def test_a_change_of_a_synced_product_reaches_the_collection(
     assert repair(harness)["changed"] == 0
 
 
-@BOTH
+@BOTH_PROFILES
 def test_identical_rewrites_cause_nothing(harness: Harness) -> None:
     synced(harness, 1, 2)
     harness.owner.execute(
@@ -81,7 +81,7 @@ def test_photos_are_replaced_one_at_a_time_and_gone_ones_removed_last(harness: H
     assert min(left) == 3
 
 
-@BOTH
+@BOTH_PROFILES
 def test_what_the_switches_forbid_is_counted_and_not_done(harness: Harness) -> None:
     product = synced(harness, 1, 2)
     harness.variables.update(XIMILAR_REMOVE="off", XIMILAR_CARRY_METADATA="off")
@@ -93,7 +93,7 @@ def test_what_the_switches_forbid_is_counted_and_not_done(harness: Harness) -> N
     assert harness.ximilar.calls == []
 
 
-@BOTH
+@BOTH_PROFILES
 def test_a_switch_off_still_adds_photos(harness: Harness) -> None:
     product = synced(harness, 1)
     harness.variables.update(XIMILAR_REMOVE="off", XIMILAR_CARRY_METADATA="off")
@@ -115,7 +115,7 @@ def test_a_refused_replacement_leaves_the_other_photos_searchable(harness: Harne
     assert len(harness.ximilar.photos()) == 2
 
 
-@BOTH
+@BOTH_PROFILES
 def test_photos_that_are_all_new_and_all_refused_push_nothing_out(harness: Harness) -> None:
     product = synced(harness, 1, 2)
     harness.edit(product, image_urls=Jsonb(urls("A", 3, 4)))
@@ -159,7 +159,7 @@ def test_a_replacement_that_was_cut_off_is_completed(harness: Harness, cut_off_a
     assert harness.ximilar.photos() == harness.wanted()
 
 
-@BOTH
+@BOTH_PROFILES
 def test_what_is_there_already_is_not_taken_for_ours(harness: Harness) -> None:
     product = harness.add("A", urls("A", 1))
     harness.begin("sync")
@@ -189,7 +189,7 @@ def test_without_leave_to_replace_it_is_recorded_as_unknown(harness: Harness) ->
     assert harness.rows("SELECT content_hash FROM photos") == [(None,)]
 
 
-@BOTH
+@BOTH_PROFILES
 def test_rows_synced_before_there_was_a_ledger_are_left_alone(harness: Harness) -> None:
     harness.add("A", urls("A", 1), ximilar_status="synced")
 

@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from procrastinate_app.database import Database, Session
 from tests.fix_postgres import Database as Staging
-from tests.integration.reconcile.conftest import BOTH
+from tests.fix_system import BOTH_PROFILES
 from tests.integration.reconcile.harness import Crash, Harness, urls
 
 SKUS = ("A", "B", "C")
@@ -265,7 +265,7 @@ def machine_harness(database: Staging, owner: psycopg.Connection, profile: str) 
     harness.close()
 
 
-@BOTH
+@BOTH_PROFILES
 @pytest.mark.timeout(240)
 def test_the_collection_ends_as_the_catalogue(machine_harness: Harness) -> None:
     Machine = type("Machine", (Catalogue,), {"harness": machine_harness})  # noqa: N806  a class

@@ -9,7 +9,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from procrastinate_app import reconcile
-from tests.integration.reconcile.conftest import BOTH
+from tests.fix_system import BOTH_PROFILES
 from tests.integration.reconcile.harness import Harness, urls
 
 COLUMNS = "external_id, brand, name, category, price, image_urls, image_status"
@@ -35,7 +35,7 @@ def two_passes(harness: Harness) -> dict[str, Any]:
     return ended
 
 
-@BOTH
+@BOTH_PROFILES
 @pytest.mark.parametrize(
     "how",
     [
@@ -198,7 +198,7 @@ def test_held_removals_are_applied_by_their_number(harness: Harness) -> None:
     assert len(harness.ximilar.calls) == 25
 
 
-@BOTH
+@BOTH_PROFILES
 def test_truncate_and_copy_removes_nothing(harness: Harness) -> None:
     fill(harness, 5, photos=2)
     harness.owner.execute("CREATE TABLE public.dump AS SELECT * FROM raw_products")
@@ -209,7 +209,7 @@ def test_truncate_and_copy_removes_nothing(harness: Harness) -> None:
     assert harness.ximilar.calls == []
 
 
-@BOTH
+@BOTH_PROFILES
 @pytest.mark.parametrize("synced_first", [True, False])
 def test_truncate_and_copy_with_new_ids_sends_and_removes_nothing(
     harness: Harness, synced_first: bool
@@ -269,7 +269,7 @@ def test_two_rows_that_share_a_photo_do_not_replace_each_others_for_ever(harness
     assert harness.ximilar.photos() == harness.wanted()
 
 
-@BOTH
+@BOTH_PROFILES
 def test_with_the_switch_off_removals_are_counted_and_not_done(harness: Harness) -> None:
     fill(harness, 2)
     harness.variables["XIMILAR_REMOVE"] = "off"

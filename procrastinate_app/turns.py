@@ -1,0 +1,27 @@
+"""Single calls to Ximilar for commands: each takes its turn as repairs do, and pauses the account as they do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+from .throttle import Throttle
+from .ximilar.calls import Call
+from .ximilar.errors import SystemFault
+from .ximilar.requests_transport import RequestsTransport
+
+T = TypeVar("T")
+
+SLOT_SECONDS = 60.0
+
+
+async def call_in_turn(throttle: Throttle, transport: RequestsTransport, call: Call[T]) -> T:
+    """Make a call once its turn has come. Raises NoSlot, or what the call raises."""
+    slot = await throttle.slot(SLOT_SECONDS, repair=True)
+    try:
+        answer = await asyncio.to_thread(transport.send, call)
+    except SystemFault as fault:
+        await throttle.failed(slot, fault)
+        raise
+    await throttle.succeeded(slot)
+    return answer
