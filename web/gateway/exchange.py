@@ -51,7 +51,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, started: float, deadline: float) -> None:
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        self.path: str = CROP if scope["path"].startswith("/crops/") else scope["path"]
+        self.path: str = without_crop(scope["path"])
         # Labels come from fixed sets, whatever clients send.
         self.handler = self.path if self.path in HANDLERS else "none"
         self.method = scope["method"] if scope["method"] in METHODS else "OTHER"
@@ -111,6 +111,11 @@ class Exchange:
 def new_request_id() -> str:
     """Return an id for a request that brought none. It is no secret: random bits without a system call will do."""
     return f"{random.getrandbits(128):032x}"
+
+
+def without_crop(path: Any) -> Any:
+    """Return a path as metrics and the log may have it; whatever is no path of a crop as it is."""
+    return CROP if isinstance(path, str) and path.startswith("/crops/") else path
 
 
 def _request_id(given: bytes | None) -> str:
