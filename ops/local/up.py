@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from psycopg.rows import dict_row
 from rich.console import Console
 
+from ops.local import console as operators_console
 from ops.local import database, products, prometheus
 from ops.local.database import Database
 from ops.local.demo import describe, step
@@ -51,6 +52,7 @@ def up(options: Options, console: Console) -> None:
             step(console, "Schema", system.migrate().strip().splitlines()[-1])
             step(console, "Catalogue", _fill(system))
             describe(system, console)
+            step(console, "Console", operators_console.start(system.programs, STATE))
             if options.prometheus:
                 step(console, "Prometheus", prometheus.start(system.programs, STATE, system.gateway_url))
             _explain(system, console)

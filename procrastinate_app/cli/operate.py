@@ -9,9 +9,9 @@ from functools import partial
 import psycopg
 
 from .. import deadlines, migrations, supervisor
-from ..database import conninfo, open_database
+from ..database import Row, conninfo, open_database
 from ..environment import EX_CONFIG, SettingsError
-from ..process import this_process
+from ..process import is_dead, this_process
 from ..settings import VARIABLES, WORKER, Settings, masked
 from .output import Output
 
@@ -55,19 +55,34 @@ def config(environ: Mapping[str, str], output: Output) -> int:
 
 
 async def health(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Say whether a worker is alive, by its own heartbeat in the database."""
+    """Say whether the workers of this machine are alive, by their own heartbeats in the database.
+
+    Each that runs has to beat; with `any` one worker anywhere is enough.
+    """
     try:
         async with open_database(settings.staging_db_url, max_size=1, patience=HEALTH_PATIENCE) as database:
-            workers = await database.all("list_workers")
+            workers = await database.all("beats")
     except psycopg.Error as error:
         missing = isinstance(error, psycopg.errors.UndefinedTable)
         reason = (
             "not migrated: run `ximilar-sync migrate`" if missing else f"no database: {type(error).__name__}"
         )
         return _tell(output, alive=0, reason=reason)
-    here = [row for row in workers if arguments.any or row["host"] == this_process().host]
-    alive = [row for row in here if row["silent_seconds"] < deadlines.SILENT]
-    return _tell(output, alive=len(alive), reason="" if alive else f"{len(here)} registered, none beating")
+    judged = workers if arguments.any else [row for row in workers if _runs_here(row)]
+    silent = sum(row["silent_seconds"] >= deadlines.SILENT for row in judged)
+    alive = len(judged) - silent
+    if alive == 0:
+        return _tell(output, alive=0, reason=f"{len(judged)} registered, none beating")
+    if silent and not arguments.any:
+        return _tell(output, alive=0, reason=f"{silent} of {len(judged)} does not beat")
+    return _tell(output, alive=alive, reason="")
+
+
+def _runs_here(row: Row) -> bool:
+    """Whether it is a process of this machine or container, and has not ended: a restart leaves its row for a while."""
+    here = this_process()
+    process: str = row["process"]
+    return row["host"] == here.host and process.startswith(f"{here.place}/") and not is_dead(process)
 
 
 def _faults(environ: Mapping[str, str]) -> list[str]:

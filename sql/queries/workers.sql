@@ -34,5 +34,8 @@ SELECT id::text, host, pid, version, concurrency, listening, started_at::text, b
   FROM workers w
  ORDER BY host, pid
 
+-- name: beats
+SELECT host, process, extract(epoch FROM now() - beat_at)::float8 AS silent_seconds FROM workers
+
 -- name: forget_workers
 DELETE FROM workers WHERE beat_at < now() - interval '1 day'

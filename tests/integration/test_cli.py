@@ -256,20 +256,35 @@ def test_config(run: Run, ask: Ask, monkeypatch: pytest.MonkeyPatch, database: D
 
 def test_health(catalogue: Catalogue, run: Run, ask: Ask) -> None:
     assert run("health") == (1, "unhealthy: 0 registered, none beating\n")
-    host, insert = (
-        this_process().host,
-        """
+    here = this_process()
+    insert = """
         INSERT INTO workers (id, host, pid, process, version, concurrency, listening, beat_at)
-        VALUES (gen_random_uuid(), %s, 1, 'p', '0', 8, false, now() - make_interval(secs => %s))
-        """,
-    )
-    catalogue.owner.execute(insert, [host, 60])
+        VALUES (gen_random_uuid(), %s, 1, %s, '0', 8, false, now() - make_interval(secs => %s))
+    """
+    catalogue.owner.execute(insert, [here.host, here.identity, 60])
     assert ask("health") == (1, {"healthy": False, "workers": 0, "reason": "1 registered, none beating"})
-    catalogue.owner.execute(insert, ["elsewhere", 1])
+    catalogue.owner.execute(insert, ["elsewhere", "boot/1/1@1", 1])
     assert ask("health")[0] == 1
     assert ask("health", "--any")[0] == 0
-    catalogue.owner.execute(insert, [host, 1])
+    # Another container of this host name, and a process of this one that has ended.
+    catalogue.owner.execute(insert, [here.host, "boot/1/1@1", 60])
+    catalogue.owner.execute(insert, [here.host, f"{here.identity}0", 60])
+    catalogue.owner.execute("UPDATE workers SET beat_at = now() WHERE process = %s", [here.identity])
     assert ask("health") == (0, {"healthy": True, "workers": 1, "reason": None})
+
+
+def test_two_workers_of_one_machine_do_not_share_a_verdict(catalogue: Catalogue, ask: Ask) -> None:
+    here = this_process()
+    for seconds in (1, 60):
+        catalogue.owner.execute(
+            """
+            INSERT INTO workers (id, host, pid, process, version, concurrency, listening, beat_at)
+            VALUES (gen_random_uuid(), %s, 1, %s, '0', 8, false, now() - make_interval(secs => %s))
+            """,
+            [here.host, here.identity, seconds],
+        )
+    assert ask("health") == (1, {"healthy": False, "workers": 0, "reason": "1 of 2 does not beat"})
+    assert ask("health", "--any")[0] == 0
 
 
 def test_migrate(run: Run, ask: Ask) -> None:

@@ -104,7 +104,9 @@ class GatewayProtocol(ASGIProtocol):  # type: ignore[misc]
         self._keepalive_timeout()
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
-        return self.worker.leaving or bool(super()._will_close(request, response_requires_close))
+        # Whoever leaves out Host has lost the thread: the next request may be the rest of this one.
+        hostless = request.version == (1, 1) and all(name != "HOST" for name, _ in request.headers)
+        return hostless or self.worker.leaving or bool(super()._will_close(request, response_requires_close))
 
     def _is_websocket_upgrade(self, _request: Any) -> bool:
         return (

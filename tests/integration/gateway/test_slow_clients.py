@@ -138,9 +138,11 @@ def test_broken_framing_is_400_and_the_end(shared_gateway: Gateway, request_byte
     assert b"application/problem+json" in answer
 
 
-def test_no_host_is_400(shared_gateway: Gateway) -> None:
-    answer = _talk(shared_gateway, LIVEZ.replace(b"Host: gateway\r\n", b""))
+def test_no_host_is_400_and_the_end(shared_gateway: Gateway) -> None:
+    answer = _talk(shared_gateway, b"GET /livez HTTP/1.1\r\n\r\n" + LIVEZ)
     assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"Connection: close" in answer
+    assert b"HTTP/1.1 200 " not in answer
 
 
 @pytest.mark.parametrize(
