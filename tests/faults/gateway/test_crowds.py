@@ -16,7 +16,7 @@ import requests
 
 from tests.faults.gateway.figures import quantile, tell
 from tests.integration.gateway.conftest import StartGateway
-from tests.integration.gateway.load import Load
+from tests.integration.gateway.load import Load, serve_more
 from tests.integration.gateway.servers import Gateway, Redis, ScriptedUpstream, wait_for
 
 HEAD = b"POST /detect HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -30,11 +30,9 @@ def test_redis_may_die_freeze_and_return_under_load(
         wait_for(lambda: load.done > 100)
         redis.signal(signal.SIGSTOP)
         wait_for(lambda: gateway.metric("gateway_redis_errors_total") >= 1, 20)
-        served = load.done
-        wait_for(lambda: load.done > served + 200, 30)
+        serve_more(load, 200)
         redis.signal(signal.SIGKILL)
-        served = load.done
-        wait_for(lambda: load.done > served + 200, 30)
+        serve_more(load, 200)
     tell("Redis frozen, then killed", load)
     assert load.lost == {}
     assert max(load.seconds) < 3.0
