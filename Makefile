@@ -25,7 +25,7 @@ CALLED_BY_OTHERS := on_* do_* process_* strip_url_path_trailing_slash log_messag
 	child_exit _keepalive_handle _callback_parser fetch_job _get_standalone_connection get_retry_decision \
 	trust_env ConnectionCls pool_classes_by_scheme handlers pytest_* trace traceback \
 	pytestmark filter_case GunicornLogger http_parser _is_websocket_upgrade filters read_only binary_location \
-	use_24hour_time_format times_sent collect describe teardown
+	use_24hour_time_format times_sent collect describe teardown longrepr
 # Hashes of packages, and an example of a request id.
 NO_SECRETS := requirements.*\.txt$$|openapi\.json$$
 space := $(subst ,, )

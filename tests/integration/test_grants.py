@@ -34,6 +34,22 @@ CREATE ROLE mine
 COPY scraper_logs TO PROGRAM 'true'
 SELECT pg_read_file('/etc/passwd')
 SELECT setval('public.raw_products_id_seq', 1)
+SELECT nextval('public.raw_products_id_seq')
+DO 'BEGIN LOCK TABLE raw_products IN ACCESS EXCLUSIVE MODE; END'
+ALTER TABLE raw_products DISABLE TRIGGER ALL
+ALTER TABLE raw_products OWNER TO ximilar
+GRANT SELECT ON raw_products TO public
+COPY raw_products (id) FROM PROGRAM 'true'
+SELECT pg_ls_dir('/')
+SELECT lo_import('/etc/passwd')
+SELECT rolpassword FROM pg_authid
+ALTER ROLE ximilar SUPERUSER
+ALTER SYSTEM SET log_statement = 'all'
+SET ROLE postgres
+SET session_replication_role = 'replica'
+DROP SCHEMA public CASCADE
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'
+SELECT pg_reload_conf()
 """
 ALLOWED = """
 UPDATE raw_products SET ximilar_status = 'synced', ximilar_synced_at = now()

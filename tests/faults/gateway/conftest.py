@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.integration.gateway.conftest import (  # noqa: F401 - fixtures
     StartGateway,
     gateway,
+    redis,
     start_gateway,
     two_workers,
     upstream,

@@ -15,7 +15,7 @@ from ops.local.loopback import HOST, free_port
 from tests import haproxy
 from tests.faults.gateway.figures import quantile, tell
 from tests.integration.gateway.conftest import StartGateway
-from tests.integration.gateway.load import Load
+from tests.integration.gateway.load import Load, serve_more
 from tests.integration.gateway.servers import Gateway, ScriptedUpstream, reload, wait_for
 
 CLIENTS = 8
@@ -56,9 +56,9 @@ def pair(start_gateway: StartGateway, upstream: ScriptedUpstream) -> Iterator[Pa
 def test_rolling_restart_loses_nothing(pair: Pair) -> None:
     with Load(pair.url, clients=CLIENTS) as load:
         for place in (0, 1):
-            _serve_more(load, 200)
+            serve_more(load, 200)
             pair.replace(place)
-        _serve_more(load, 200)
+        serve_more(load, 200)
     tell("rolling restart of two gateways", load)
     assert load.lost == {}
 
@@ -66,13 +66,13 @@ def test_rolling_restart_loses_nothing(pair: Pair) -> None:
 def test_gateway_that_dies_costs_what_it_held(pair: Pair) -> None:
     victim = pair.gateways[0]
     with Load(pair.url, clients=CLIENTS) as load:
-        _serve_more(load, 200)
+        serve_more(load, 200)
         for pid in (victim.process.pid, *victim.workers):
             os.kill(pid, signal.SIGKILL)
         victim.process.wait()
-        _serve_more(load, 400)
+        serve_more(load, 400)
         lost = dict(load.lost)
-        _serve_more(load, 200)
+        serve_more(load, 200)
     tell("one of two gateways killed", load)
     assert sum(lost.values()) <= CLIENTS
     assert load.lost == lost, "once it is known to be dead nobody is sent there"
@@ -83,7 +83,7 @@ def test_reload_and_recycling_behind_the_proxy_lose_nothing(pair: Pair) -> None:
     with Load(pair.url, clients=CLIENTS) as load:
         for gateway in pair.gateways * 2:
             reload(gateway)
-            _serve_more(load, 100)
+            serve_more(load, 100)
     tell("both gateways reloaded twice", load)
     assert load.lost == {}
 
@@ -101,7 +101,7 @@ def test_slow_clients_wait_at_the_proxy(pair: Pair) -> None:
     with Load(pair.url, clients=CLIENTS) as load:
         wait_for(lambda: all(_is_answered(sock) for sock in sockets), 20)
         ended = time.monotonic() - begun
-        _serve_more(load, 100)
+        serve_more(load, 100)
     tell(f"300 stalled clients, all gone after {ended:.1f} s", load)
     for sock in sockets:
         sock.close()
@@ -118,8 +118,3 @@ def _is_answered(sock: socket.socket) -> bool:
         return False
     except OSError:
         return True
-
-
-def _serve_more(load: Load, count: int) -> None:
-    served = load.done
-    wait_for(lambda: load.done > served + count, 30)

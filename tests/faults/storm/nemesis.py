@@ -152,7 +152,7 @@ class Nemesis:
     def _lock_catalogue(self) -> Callable[[], None] | None:
         try:
             owner = self._world.owner()
-            owner.autocommit = False
+            owner.set_autocommit(False)
             owner.execute("LOCK TABLE public.raw_products IN ACCESS EXCLUSIVE MODE")
         except psycopg.Error:
             return None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from .servers import Gateway, ScriptedUpstream
+from .servers import Gateway, Redis, ScriptedUpstream
 
 StartGateway = Callable[..., Gateway]
 
@@ -91,3 +92,14 @@ def gateway(start_gateway: StartGateway) -> Gateway:
 @pytest.fixture
 def two_workers(start_gateway: StartGateway) -> Gateway:
     return start_gateway(WORKERS="2")
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[Redis]:
+    """A Redis of this test's own, with a password; skips where there is none."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server on this machine (apt-get install redis-server)")
+    started = Redis(tmp_path)
+    yield started
+    started.process.kill()
+    started.process.wait()

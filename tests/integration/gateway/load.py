@@ -12,6 +12,8 @@ from types import TracebackType
 
 import aiohttp
 
+from .servers import wait_for
+
 
 class Load:
     """`clients` connections that ask one after the other from `with` to its end; see `outcomes` afterwards."""
@@ -76,3 +78,9 @@ def _code(body: bytes) -> str:
         return str(json.loads(body)["code"])
     except (ValueError, KeyError, TypeError):
         return "not ours"
+
+
+def serve_more(load: Load, count: int) -> None:
+    """Wait until so many further requests were answered well."""
+    served = load.done
+    wait_for(lambda: load.done > served + count, 30)

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -265,6 +266,28 @@ class Gateway:
         with contextlib.suppress(requests.RequestException):
             return requests.get(self.url + "/livez", timeout=1).status_code == 200
         return False
+
+
+class Redis:
+    """A real Redis on a free port that keeps nothing on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port: int = listener.getsockname()[1]
+        password = canaries.PLANTED["redis-password"]
+        self.url = f"redis://:{password}@127.0.0.1:{self.port}/0"
+        options = {"--port": str(self.port), "--bind": "127.0.0.1", "--save": "", "--dir": str(folder)}
+        arguments = [word for option in options.items() for word in option]
+        command = ["redis-server", *arguments, "--requirepass", password]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_for(self._accepts)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def _accepts(self) -> bool:
+        with socket.socket() as sock:
+            return sock.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 def reload(gateway: Gateway) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
-import shutil
+import signal
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import requests
 from tests import canaries
 
 from .conftest import StartGateway
-from .servers import Gateway, Reply, ScriptedUpstream, wait_for
+from .servers import Gateway, Redis, Reply, ScriptedUpstream, wait_for
 
 PHOTO = {"url": "https://cdn.example.com/a.jpg"}
 BEARER = canaries.PLANTED["bearer"]
@@ -214,46 +212,15 @@ def test_tokens_are_rotated_without_a_restart(guarded: tuple[Gateway, Path]) -> 
     assert status("second") == 200
 
 
-@pytest.fixture
-def redis_port(tmp_path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("no redis-server on this machine")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    command = [
-        "redis-server",
-        "--port",
-        str(port),
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--dir",
-        str(tmp_path),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    wait_for(lambda: _accepts(port))
-    yield port, process
-    process.kill()
-    process.wait()
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
-
-
 def test_redis_is_shared_and_missed_by_nobody(
-    start_gateway: StartGateway, upstream: ScriptedUpstream, redis_port: tuple[int, subprocess.Popen[bytes]]
+    start_gateway: StartGateway, upstream: ScriptedUpstream, redis: Redis
 ) -> None:
-    port, redis = redis_port
-    url = f"redis://127.0.0.1:{port}/0"
-    one, other = start_gateway(REDIS_URL=url), start_gateway(REDIS_URL=url)
+    one, other = start_gateway(REDIS_URL=redis.url), start_gateway(REDIS_URL=redis.url)
     assert one.post("/tag", PHOTO).headers["X-Cache"] == "MISS"
     wait_for(lambda: other.post("/tag", PHOTO).headers["X-Cache"] == "HIT")
     asked = _tagged(upstream)
-    redis.kill()
-    redis.wait()
+    redis.signal(signal.SIGKILL)
+    redis.process.wait()
     for content in _photos(5):
         answer = other.post("/tag", content)
         assert answer.status_code == 200

@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 
 from .conftest import StartGateway
-from .load import Load
+from .load import Load, serve_more
 from .servers import Gateway, ScriptedUpstream, reload, wait_for
 
 
@@ -20,7 +20,7 @@ def test_reload_loses_nothing(two_workers: Gateway, upstream: ScriptedUpstream) 
     with Load(gateway.url) as load:
         for _ in range(3):
             reload(gateway)
-            _serve_more(load, 200)
+            serve_more(load, 200)
     assert load.lost == {}
     assert load.done > 600
 
@@ -46,7 +46,7 @@ def test_kill_costs_only_what_was_in_flight(two_workers: Gateway, upstream: Scri
         wait_for(lambda: load.done > 200)
         os.kill(gateway.workers[0], signal.SIGKILL)
         wait_for(lambda: len(gateway.workers) == 2)
-        _serve_more(load, 200)
+        serve_more(load, 200)
     assert sum(load.lost.values()) <= 16
 
 
@@ -110,8 +110,3 @@ def test_starts_on_a_read_only_home(start_gateway: StartGateway) -> None:
     listening = subprocess.run(["ss", "-xl"], capture_output=True, text=True, check=False).stdout
     assert f"gunicorn.{gateway.process.pid}" not in listening
     assert "control" not in gateway.log.read_text().lower()
-
-
-def _serve_more(load: Load, count: int) -> None:
-    served = load.done
-    wait_for(lambda: load.done > served + count)
