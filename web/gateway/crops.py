@@ -8,7 +8,8 @@ there are no addresses, and pieces are cut for /recognize only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from procrastinate_app.ximilar import urls
 from procrastinate_app.ximilar.answers import Item, Photo
