@@ -20,12 +20,13 @@ BENCHES = {
 INTERRUPTED = 130
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(words: list[str]) -> int:
     """Run the bench named, or all; return the first exit code that is not 0."""
-    arguments, options = _parser().parse_known_args(argv)
+    named = [] if words[:1] and words[0].startswith("--") else words[:1]
+    chosen = _parser().parse_args(named).bench
     signal.signal(signal.SIGTERM, _interrupt)  # so that every process is ended in order
     try:
-        codes = [_run(name, options) for name in ([arguments.bench] if arguments.bench else BENCHES)]
+        codes = [_run(name, words[len(named) :]) for name in ([chosen] if chosen else BENCHES)]
     except KeyboardInterrupt:
         return INTERRUPTED
     return next((code for code in codes if code), 0)
@@ -47,11 +48,10 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m ops.bench",
         description=f"{__doc__}\n{meanings}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help="-h" not in sys.argv[2:] and "--help" not in sys.argv[2:],
     )
     parser.add_argument("bench", nargs="?", choices=tuple(BENCHES))
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
