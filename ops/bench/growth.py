@@ -22,14 +22,17 @@ from ops.local.programs import ROOT
 SMALL, LARGE = 100_000, 1_000_000
 STATEMENT_SECONDS = 300
 COMMAND_SECONDS = 1800
-# What grows by less than the root of the table's growth, or stays within a few milliseconds, is not linear.
-FREE_MILLISECONDS = 5.0
+# What grows by less than the root of the table's growth, or stays within so many milliseconds, is not linear.
+FREE_MILLISECONDS = 50.0
 
 Results = dict[tuple[str, str], Measured | None]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Build both, ask, print; returns 1 if a statement grows with a table that it is not to see whole."""
+    """Build both, ask, print; returns 1 if a statement grows with a table that it is not to see whole.
+
+    Catalogues below SMALL give no verdict: what has a bound, such as a sample, has not reached it there.
+    """
     options = _options(argv)
     with server(options.rows + options.small) as started:
         small, large = (_built(build(started, rows)) for rows in (options.small, options.rows))
@@ -42,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         _commands(small, large)
     print(f"\nload of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"linear, though not a census: {', '.join(suspects) or 'nothing'}")
-    return 1 if suspects else 0
+    return 1 if suspects and options.small >= SMALL else 0
 
 
 def _built(built: Built) -> Built:
@@ -160,7 +163,6 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         help="products of the large one; 10000000 takes half an hour (%(default)s)",
     )
     add("--small", type=int, default=SMALL, help="products of the small one (%(default)s)")
-    options = parser.parse_args(argv)
-    if options.quick:
-        options.small, options.rows = 10_000, 100_000
-    return options
+    if parser.parse_args(argv).quick:
+        parser.set_defaults(small=10_000, rows=100_000)
+    return parser.parse_args(argv)

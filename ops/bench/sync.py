@@ -160,7 +160,6 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     )
     add("--soak", type=float, default=60.0, help="seconds in which memory is sampled (%(default)s)")
     add("--queues", nargs="+", type=int, default=QUEUES, help="jobs in the queue (%(default)s)")
-    options = parser.parse_args(argv)
-    if options.quick:
-        options.rounds, options.seconds, options.soak, options.queues = 1, 3.0, 10.0, QUEUES[:2]
-    return options
+    if parser.parse_args(argv).quick:
+        parser.set_defaults(rounds=1, seconds=3.0, soak=10.0, queues=QUEUES[:2])
+    return parser.parse_args(argv)
