@@ -149,7 +149,8 @@ class System:
 
     def add_products(self, count: int, *, photos: int = 2, prefix: str = "SKU") -> list[str]:
         """Add pending products with photos of their own each, and return their SKUs."""
-        names = sorted(path.name for path in IMAGES.glob("*.jpg"))
+        # One of the samples is no picture, on purpose.
+        names = sorted(path.name for path in IMAGES.glob("*.jpg") if path.read_bytes()[:2] == b"\xff\xd8")
         skus = [f"{prefix}-{number:04}" for number in range(count)]
         with psycopg.connect(self.database.owner_url, autocommit=True) as owner:
             for number, sku in enumerate(skus):

@@ -20,8 +20,10 @@ DELETE FROM workers WHERE id = %(id)s
 
 -- name: steady_since
 -- For how many seconds this worker has been beating without a gap. After an outage of the database everybody looks
--- dead for a moment, so only a steady worker judges others.
-SELECT extract(epoch FROM now() - beating_since)::float8 AS seconds FROM workers WHERE id = %(id)s
+-- dead for a moment, so only a steady worker judges others; not one whose own first beat after it is still to come.
+SELECT CASE WHEN beat_at < now() - interval '15 s' THEN 0 ELSE extract(epoch FROM now() - beating_since) END::float8 AS seconds
+  FROM workers
+ WHERE id = %(id)s
 
 -- name: workers_here
 -- The other processes registered on a machine, to see which of them are alive.

@@ -17,25 +17,25 @@ from tests.fix_upstream import Upstream
 from tests.fix_worker import Worker, opened
 
 
-def do_rescue(worker: Worker, *, steady: float = 60.0) -> int:
-    """Rescue as a worker that has been beating for so long."""
+def do_rescue(worker: Worker, *, steady: float = 60.0, silent: float = 0.0) -> int:
+    """Rescue as a worker that has been beating for so long, last `silent` seconds ago."""
 
     async def run() -> int:
         async with opened(worker.settings) as services:
-            register(worker.catalogue, services, steady)
+            register(worker.catalogue, services, steady, silent)
             return await rescue.rescue(services)
 
     return asyncio.run(run())
 
 
-def register(catalogue: Catalogue, services: Services, steady: float) -> None:
+def register(catalogue: Catalogue, services: Services, steady: float, silent: float) -> None:
     process = this_process()
     catalogue.owner.execute(
         """
-        INSERT INTO workers (id, host, pid, process, version, concurrency, listening, beating_since)
-        VALUES (%s, %s, %s, %s, '0', 8, false, now() - make_interval(secs => %s))
+        INSERT INTO workers (id, host, pid, process, version, concurrency, listening, beating_since, beat_at)
+        VALUES (%s, %s, %s, %s, '0', 8, false, now() - make_interval(secs => %s), now() - make_interval(secs => %s))
         """,
-        [services.worker_id, process.host, process.pid, process.identity, steady],
+        [services.worker_id, process.host, process.pid, process.identity, steady, silent],
     )
 
 
@@ -115,6 +115,12 @@ def test_right_after_an_outage_nobody_is_taken_for_dead(catalogue: Catalogue, wo
     doing(catalogue, number)
     assert do_rescue(worker, steady=deadlines.SILENT - 5) == 0
     assert do_rescue(worker) == 1
+
+
+def test_nor_before_the_judge_itself_has_beaten_again(catalogue: Catalogue, worker: Worker) -> None:
+    """Else it finds itself dead, brings back the job it is doing, and that again, until its products are blamed."""
+    doing(catalogue, queue_worker(catalogue, silent=70.0))
+    assert do_rescue(worker, steady=600.0, silent=70.0) == 0
 
 
 def test_a_neighbour_whose_process_has_ended_is_not_waited_for(catalogue: Catalogue, worker: Worker) -> None:
