@@ -132,11 +132,7 @@ def _refuse_constant(name: str) -> float:
 def _note(call: Call, document: Document) -> None:
     """Put into the log whatever products and images the body names, however malformed the rest."""
     listed = document.get("records")
-    found = (
-        [*listed, document.get("query_record")]
-        if isinstance(listed, list)
-        else [document.get("query_record")]
-    )
+    found = [*(listed if isinstance(listed, list) else ()), document.get("query_record")]
     records = [record for record in found if isinstance(record, dict)]
     described = [document.get("metadata"), *records]
     skus = [product_of(metadata) for metadata in described if isinstance(metadata, dict)]

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import secrets
+import sys
 from typing import Any
 
 from ..database import open_database
@@ -65,7 +66,10 @@ def _ask(settings: Settings, steps: list[Step], output: Output) -> int:
             for token in (settings.token, WRONG_TOKEN)
         )
         prober = Prober(transport, stranger, collection_id=settings.collection_id, rate=settings.rate_limit)
-        outcomes = prober.run(steps, told=told)
+        try:
+            outcomes = prober.run(steps, told=told)
+        finally:
+            _tell_what_stays(prober)
     findings = Findings.of(outcomes)
     _show(findings, outcomes, prober, output)
     return 0 if findings.profile else 1
@@ -95,11 +99,14 @@ def _show(findings: Findings, outcomes: list[Outcome], prober: Prober, output: O
     answers = [{"question": name, "answer": value} for name, value in findings.answers().items()]
     output.table("Found out", answers)
     output.line(f"credits left: {'unknown' if prober.credits_left is None else prober.credits_left}")
-    for record_id in prober.left_behind:
-        output.line(f"WARNING: the record {record_id} may still be in the collection: delete it")
     output.line("for .env:" if lines else "no profile works: look at the table above")
     for line in lines:
         output.line(line)
+
+
+def _tell_what_stays(prober: Prober) -> None:
+    for record_id in prober.left_behind:
+        print(f"WARNING: the record {record_id} may still be in the collection: delete it", file=sys.stderr)
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

@@ -25,8 +25,10 @@ class Findings:
 
     @property
     def search_method(self) -> str | None:
-        """The first search call that works."""
-        return next((method for method in SEARCH_METHODS if self._worked(f"{method} by id")), None)
+        """The first search call that works, else the first that at least answers: the record may be too new."""
+        working = [method for method in SEARCH_METHODS if self._worked(f"{method} by id")]
+        answering = [method for method in SEARCH_METHODS if self._answers(f"{method} by id")]
+        return next(iter([*working, *answering]), None)
 
     @property
     def profile(self) -> str | None:
@@ -47,7 +49,7 @@ class Findings:
             "paths of profile recognition": ", ".join(self._recognition_paths()) or "none: not found",
             "services the account may use": ", ".join(filter(self._may_use, SERVICES)) or "none",
             "a wrong token": self._shown("wrong token"),
-            "search calls that work": self._searches(),
+            "search calls": self._searches(),
             "HTTP status and status.code": self._mirroring(),
             "a duplicate insert": self._with_cost("duplicate"),
             "reasons of skipped records": self._reasons(),
@@ -74,6 +76,11 @@ class Findings:
         again = self._said("duplicate")
         return self._worked("insert") or (again is not None and again.code == DUPLICATE)
 
+    def _answers(self, name: str) -> bool:
+        """Whether the method itself said something, be it that nothing was found."""
+        said = self._said(name)
+        return said is not None and said.code is not None
+
     def _shown(self, name: str) -> str:
         said, outcome = self._said(name), self.outcomes.get(name)
         if said is None:
@@ -93,7 +100,13 @@ class Findings:
         return [method for method, said in asked.items() if said is not None and said.path_is_there]
 
     def _searches(self) -> str:
-        return ", ".join(method for method in SEARCH_METHODS if self._worked(f"{method} by id")) or "none"
+        """The names of those that work, the others with what they said."""
+        steps = {method: f"{method} by id" for method in SEARCH_METHODS}
+        working = [method for method, step in steps.items() if self._worked(step)]
+        others = [
+            f"not {method} ({self._shown(step)})" for method, step in steps.items() if not self._worked(step)
+        ]
+        return ", ".join([*working, *others])
 
     def _mirroring(self) -> str:
         """Judged by answers whose code is neither 200 nor missing."""

@@ -26,8 +26,12 @@ Send = Callable[..., object]
 _read = Recognition("c").detect("https://example.com/a.jpg").read
 
 
-def _call(path: str) -> Call[object]:
-    return Call("detect", Request("POST", path, {"records": [{"_url": "https://example.com/a.jpg"}]}), _read)
+def _call(line: str) -> Call[object]:
+    """A call of "/path" or "METHOD /path"."""
+    method, _, path = line.rpartition(" ")
+    return Call(
+        "detect", Request(method or "POST", path, {"records": [{"_url": "https://example.com/a.jpg"}]}), _read
+    )
 
 
 def _by_requests(base: str, *paths: str, deadline: float = DEADLINE) -> list[object]:
@@ -79,6 +83,14 @@ def test_request_carries_token_and_json(send: Send, server: FaultServer) -> None
     head = server.heads[0].lower()
     assert b"authorization: token t0ken" in head
     assert b"content-type: application/json" in head
+
+
+def test_a_get_has_no_body(send: Send, server: FaultServer) -> None:
+    send(_base(server), "GET /ok", "/ok")
+    read, posted = (head.lower() for head in server.heads)
+    assert read.startswith(b"get /ok")
+    assert b"content-length" not in read or b"content-length: 0" in read
+    assert b"content-length: 0" not in posted
 
 
 @pytest.mark.parametrize(

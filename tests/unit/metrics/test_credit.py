@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from procrastinate_app.metrics import credit
+from procrastinate_app.metrics import credit, exporter
 from procrastinate_app.metrics import families as f
 from procrastinate_app.metrics.collector import SyncCollector
 from procrastinate_app.metrics.samples import Sample
@@ -48,6 +48,12 @@ def test_only_a_token_in_a_profile_that_has_the_call_is_asked_with() -> None:
     assert credit.watch(dataclasses.replace(SETTINGS, token="")) is None
     assert credit.watch(dataclasses.replace(SETTINGS, profile="recognition")) is None
     assert credits_call_of("recognition") is None
+
+
+def test_the_exporter_watches_them_beside_the_database() -> None:
+    assert [watch.name for watch in exporter._watches(SETTINGS)] == ["live", "census", "drift", "credits"]
+    without = dataclasses.replace(SETTINGS, token="")
+    assert [watch.name for watch in exporter._watches(without)] == ["live", "census", "drift"]
 
 
 def test_they_are_known_while_the_database_is_away() -> None:
