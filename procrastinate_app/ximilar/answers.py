@@ -82,6 +82,10 @@ class Item:
     confidence: float | None
     size: tuple[int, int] | None = None
 
+    def with_crop(self, url: str | None) -> Item:
+        """Return the same item with this address of its crop."""
+        return Item(url, self.bbox, self.category, self.confidence, self.size)
+
 
 @dataclass(frozen=True, slots=True)
 class Tags:

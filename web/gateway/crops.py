@@ -8,7 +8,6 @@ there are no addresses, and pieces are cut for /recognize only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from procrastinate_app.ximilar import urls
 from procrastinate_app.ximilar.answers import Item, Photo
@@ -37,7 +36,7 @@ class Crops:
         """Return the items found on the photo at `url`, each with the address of a crop if there can be one."""
         if self._signer is None:
             return items
-        return [item if item.crop_url else replace(item, crop_url=self._address(url, item)) for item in items]
+        return [item if item.crop_url else item.with_crop(self._address(url, item)) for item in items]
 
     async def photo(self, url: str, exchange: Exchange) -> Photo:
         """Return what to send to Ximilar for an address that a client names. Raises Problem."""
@@ -69,6 +68,10 @@ class Crops:
         except PhotoUnusable as error:
             raise error.problem(502) from error
         return jpeg, seconds
+
+    def expect(self, url: str) -> None:
+        """Have the photo at `url` fetched while it is not yet known what is on it."""
+        self._cutter.expect(url)
 
     async def photos(self, url: str, items: Sequence[Item], exchange: Exchange) -> list[Photo | Problem]:
         """Return what to send to Ximilar for each item found on the photo at `url`, or why nothing can be."""

@@ -40,7 +40,7 @@ class Cutter:
 
     async def start(self) -> None:
         """Open the connections, on the running loop."""
-        cutting.refuse_bombs(self._max_pixels)
+        cutting.prepare(self._max_pixels)
         await self._fetcher.__aenter__()
 
     async def aclose(self) -> None:
@@ -49,6 +49,11 @@ class Cutter:
             task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
         await self._fetcher.__aexit__()
+
+    def expect(self, url: str) -> None:
+        """Begin to fetch a photo that will be cut."""
+        if url not in self._kept:
+            self._fetch(url)
 
     async def cut(self, crops: Sequence[Crop], ends: float) -> list[bytes | None]:
         """Return the JPEGs of some crops of one photo, None for one that lies outside it.

@@ -36,8 +36,9 @@ _UPRIGHT = {
 }
 
 
-def refuse_bombs(max_pixels: int) -> None:
+def prepare(max_pixels: int) -> None:
     """Make Pillow itself refuse more pixels, in this whole process: some formats hide them behind the head."""
+    Image.init()  # or the first photo would wait for Pillow's decoders to be imported
     Image.MAX_IMAGE_PIXELS = max_pixels
     warnings.simplefilter("error", Image.DecompressionBombWarning)
 

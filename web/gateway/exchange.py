@@ -51,7 +51,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, started: float, deadline: float) -> None:
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        self.path: str = CROP if scope["path"].startswith("/crops/") else scope["path"]
+        self.path: str = without_crop(scope["path"])
         # Labels come from fixed sets, whatever clients send.
         self.handler = self.path if self.path in HANDLERS else "none"
         self.method = scope["method"] if scope["method"] in METHODS else "OTHER"
@@ -106,6 +106,11 @@ class Exchange:
         if not seconds > 0:
             raise Problem(400, "invalid_timeout", "X-Request-Timeout must be a positive number of seconds.")
         self.ends = self.started + min(seconds, deadline)
+
+
+def without_crop(path: Any) -> Any:
+    """Return a path as metrics and the log may have it; whatever is no path of a crop as it is."""
+    return CROP if isinstance(path, str) and path.startswith("/crops/") else path
 
 
 def _request_id(given: bytes | None) -> str:

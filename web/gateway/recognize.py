@@ -39,6 +39,8 @@ class Recognizer:
 
     async def recognize(self, question: Recognize, exchange: Exchange) -> dict[str, Any]:
         """Return the answer of /recognize. Raises the errors of `ximilar.errors` where detecting fails."""
+        if not self._profile.gives_crops:
+            self._crops.expect(question.url)
         found = await self._upstream.ask(self._profile.detect(question.url), exchange)
         photos = await self._crops.photos(question.url, found, exchange)
         searches = (self._candidates(*pair, question, exchange) for pair in zip(found, photos, strict=True))

@@ -11,6 +11,7 @@ import gunicorn.glogging  # type: ignore[import-untyped]
 from procrastinate_app import environment, logs
 from procrastinate_app.ximilar import profiles
 
+from .exchange import without_crop
 from .settings import GatewaySettings
 from .version import version
 
@@ -25,6 +26,10 @@ class GunicornLogger(gunicorn.glogging.Logger):  # type: ignore[misc]
         self.error_log.handlers = []
         self.error_log.propagate = True
         logging.getLogger("gunicorn.access").handlers = []
+
+    def debug(self, msg: str, *args: object, **kwargs: object) -> None:
+        """gunicorn notes the path of each request; that of a crop opens it to whoever reads the log."""
+        super().debug(msg, *(without_crop(part) for part in args), **kwargs)
 
 
 def announce(settings: GatewaySettings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from typing import Any
 
 import requests
 from aiohttp import web
+from PIL import Image
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 20.0
@@ -25,28 +27,42 @@ PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "GUNICORN_CMD_ARGS")
 
 OK: dict[str, Any] = {"code": 200, "text": "OK", "request_id": "r-1"}
 CROPS = [f"https://cdn.example.com/crops/{number}.jpg" for number in range(4)]
-ANSWERS: dict[str, dict[str, Any]] = {
-    "detect": {
-        "records": [
-            {
-                "_objects": [
-                    {"name": "Jacket", "bound_box": [1, 2, 30, 40], "prob": 0.9, "crop_url": url}
-                    for url in CROPS
-                ]
-            }
-        ],
-        "status": OK,
+BOX = {"name": "Jacket", "bound_box": [1, 2, 30, 40], "prob": 0.9}
+# By profile, then by method; where a profile has its own name for a method, it is in METHODS.
+ANSWERS: dict[str, dict[str, dict[str, Any]]] = {
+    "recognition": {
+        "detect": {"records": [{"_objects": [{**BOX, "crop_url": url} for url in CROPS]}], "status": OK},
+        "classify": {
+            "records": [{"_tags": {"Type": [{"name": "Bomber Jacket", "prob": 0.8}]}}],
+            "status": OK,
+        },
+        "visualSearch": {
+            "answer_records": [
+                {"_id": "1", "sku_id": "A-1", "score": 0.8, "image_urls": [], "metadata": {"price": "599.00"}}
+            ],
+            "status": OK,
+        },
     },
-    "classify": {
-        "records": [{"_tags": {"Type": [{"name": "Bomber Jacket", "prob": 0.8}]}}],
-        "status": OK,
+    "fashion": {
+        "detect": {
+            "records": [{"_objects": [{**BOX, "bound_box": [1, 2, 30, 40 + 9 * n]} for n in range(4)]}],
+            "status": OK,
+        },
+        "classify": {"records": [{"_tags": {"Subcategory": [{"name": "bomber jackets"}]}}], "status": OK},
+        "colors": {"records": [{}], "status": OK},
+        "visualSearch": {
+            "answer_records": [{"_id": "1", "sku_id": "A-1", "price": "599.00"}],
+            "answer_distances": [0.25],
+            "status": OK,
+        },
     },
-    "visualSearch": {
-        "answer_records": [
-            {"_id": "1", "sku_id": "A-1", "score": 0.8, "image_urls": [], "metadata": {"price": "599.00"}}
-        ],
-        "status": OK,
-    },
+}
+METHODS = {
+    **{f"/recognition/v2/{method}": method for method in ANSWERS["recognition"]},
+    "/tagging/fashion/v2/detect": "detect",
+    "/tagging/fashion/v2/tags": "classify",
+    "/dom_colors/product/v2/dominantcolor": "colors",
+    "/similarity/fashion-new/v2/visualKNN": "visualSearch",
 }
 
 Reply = tuple[int, bytes, dict[str, str]]
@@ -54,9 +70,13 @@ Script = Callable[[str, int], "Reply | None"]
 
 
 class ScriptedUpstream:
-    """Answers every call after `delay` seconds as `script(method, number of this call)` says, None: well."""
+    """Answers every call after `delay` seconds as `script(method, number of this call)` says, None: well.
 
-    def __init__(self) -> None:
+    It serves one photo as well, at `photo`.
+    """
+
+    def __init__(self, profile: str = "recognition") -> None:
+        self._answers = ANSWERS[profile]
         self.delay: float
         self.script: Script
         self.calls: list[tuple[str, dict[str, Any]]] = []
@@ -93,9 +113,15 @@ class ScriptedUpstream:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def photo(self) -> str:
+        return f"{self.url}/photo.jpg"
+
     async def _run(self) -> None:
         app = web.Application()
-        app.router.add_post("/recognition/v2/{method}", self._call)
+        for path in METHODS:
+            app.router.add_post(path, self._call)
+        app.router.add_get("/photo.jpg", self._photo)
         app.router.add_get("/", self._probe)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
@@ -110,9 +136,13 @@ class ScriptedUpstream:
         self.probes += 1
         return web.Response(status=404)
 
+    async def _photo(self, _request: web.Request) -> web.Response:
+        return web.Response(body=a_photo(), content_type="image/jpeg")
+
     async def _call(self, request: web.Request) -> web.Response:
-        method = request.match_info["method"]
-        self.calls.append((method, await request.json()))
+        method = METHODS[request.path]
+        call = (method, await request.json())
+        self.calls.append(call)
         self.headers.append(dict(request.headers))
         number = len(self.calls)
         self._at_once += 1
@@ -121,8 +151,21 @@ class ScriptedUpstream:
             await asyncio.sleep(self.delay)
         finally:
             self._at_once -= 1
-        status, body, headers = self.script(method, number) or (200, json.dumps(ANSWERS[method]).encode(), {})
+        status, body, headers = self.script(method, number) or (200, self._well(*call), {})
         return web.Response(status=status, body=body, headers={"Content-Type": "application/json", **headers})
+
+    def _well(self, method: str, body: dict[str, Any]) -> bytes:
+        answer = self._answers[method]
+        if "records" in answer:  # one for each that was asked about
+            answer = {**answer, "records": answer["records"] * len(body["records"])}
+        return json.dumps(answer).encode()
+
+
+def a_photo(width: int = 60, height: int = 80) -> bytes:
+    """A JPEG of so many pixels."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "navy").save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 class Gateway:

@@ -24,7 +24,7 @@ RED, GREEN, BLUE, WHITE = (200, 0, 0), (0, 160, 0), (0, 0, 200), (255, 255, 255)
 def limit() -> Iterator[None]:
     before = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():
-        cutting.refuse_bombs(MAX_PIXELS)
+        cutting.prepare(MAX_PIXELS)
         yield
     Image.MAX_IMAGE_PIXELS = before
 

@@ -39,6 +39,26 @@ def test_secrets_are_not_shown() -> None:
     assert settings.secrets == ("s3cret", "redis://:pass@h")
 
 
+def test_crops_are_signed_with_both_an_address_and_a_key() -> None:
+    both = {"GATEWAY_PUBLIC_URL": "https://g.example.com/", "GATEWAY_CROP_KEY": "s3cret" * 6}
+    settings = GatewaySettings.from_env(both)
+    assert settings.signs_crops
+    assert settings.public_url == "https://g.example.com"
+    assert "s3cret" not in repr(settings)
+    assert settings.secrets == ("s3cret" * 6,)
+    for name in both:
+        assert not GatewaySettings.from_env({**both, name: ""}).signs_crops
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("GATEWAY_CROP_KEY", "s3cret"), ("GATEWAY_PUBLIC_URL", "gateway:8001")]
+)
+def test_crops_need_a_long_key_and_a_whole_address(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} must be") as caught:
+        GatewaySettings.from_env({name: value})
+    assert value not in str(caught.value)
+
+
 @pytest.mark.parametrize(("host", "bind"), [("10.1.0.12", "10.1.0.12:8001"), ("::1", "[::1]:8001")])
 def test_bind(host: str, bind: str) -> None:
     assert GatewaySettings.from_env({"HOST": host}).bind == bind
