@@ -10,23 +10,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from .database import Database
-from .plan import UNSURE, LedgerEntry, Stray
+from .ledger import Ledger
+from .plan import UNSURE, Stray
 from .ximilar.answers import Record, Stored
-from .ximilar.profile import Profile
 
 
-class KeyedLedger:
-    """The ledger of one profile and collection. Every change is one transaction, and safe to repeat."""
-
-    def __init__(self, database: Database, profile: Profile) -> None:
-        self._database = database
-        self._where = {"profile": profile.name, "collection_id": profile.collection_id}
-
-    async def entries(self, product_id: int) -> dict[str, LedgerEntry]:
-        """Return {address: entry} of a product's photos."""
-        rows = await self._database.all("photos_of", product_id=product_id, **self._where)
-        return {row["url"]: LedgerEntry.of(row) for row in rows}
+class KeyedLedger(Ledger):
+    """Every change is one transaction, and safe to repeat."""
 
     async def strays(self, product_id: int) -> list[Stray]:
         """Return what the collection may hold of a product beside that."""

@@ -1,4 +1,4 @@
-"""The ledger where records have no ids: which photos a collection holds for which product.
+"""The ledger: which photos a collection holds for which product.
 
 Every line is written right after the answer it comes from, in a statement of its own, so that a crash forgets nothing.
 """
@@ -15,7 +15,7 @@ from .ximilar.profile import Profile
 
 
 class Ledger:
-    """The ledger of one profile and collection."""
+    """What is known of one profile and collection."""
 
     def __init__(self, database: Database, profile: Profile) -> None:
         self._database = database
@@ -25,6 +25,10 @@ class Ledger:
         """Return {address: entry} of a product's photos."""
         rows = await self._database.all("photos_of", product_id=product_id, **self._where)
         return {row["url"]: LedgerEntry.of(row) for row in rows}
+
+
+class SharedLedger(Ledger):
+    """Where records have no ids of ours: products of one SKU may hold the same photo."""
 
     async def store(self, product_id: int, record: Record, answer: Stored, content_hash: UUID) -> None:
         """Write that the collection holds a photo, with this content unless it was there `already`."""

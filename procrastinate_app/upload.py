@@ -9,7 +9,7 @@ import functools
 from collections.abc import Sequence
 
 from .database import Database
-from .ledger import Ledger
+from .ledger import SharedLedger
 from .plan import Plan, Policy, Replacement, outgoing, plan
 from .product import Product
 from .sending import Delivery, Errand, Push, Pushed, Sender, patiently
@@ -22,7 +22,7 @@ class Uploader:
 
     def __init__(self, profile: Profile, sender: Sender, database: Database) -> None:
         self.profile = profile
-        self._ledger = Ledger(database, profile)
+        self._ledger = SharedLedger(database, profile)
         self._sender = sender
 
     async def plan(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import math
 
 from .. import runs
 from ..app import SyncApp
@@ -79,13 +78,14 @@ class _NotForReal(Exception):
 
 async def _estimate(database: Database, kind: runs.Kind, settings: Settings, output: Output) -> int:
     """Do it, look at it, and roll it back: the estimate and the run cannot disagree."""
-    products = photos = 0
+    products, photos, requests = 0, 0, 0
     with contextlib.suppress(_NotForReal):
         async with database.transaction() as tx:
             run_id, products = await runs.enqueue(tx, kind, batch_size=settings.batch_size)
-            photos = await tx.value("run_photos", run_id=run_id)
+            found = await tx.one("run_photos", run_id=run_id, batch=make_profile(settings).batch)
+            assert found is not None
+            photos, requests = found["photos"], found["requests"]
             raise _NotForReal
-    requests = math.ceil(photos / make_profile(settings).batch)
     seconds = requests * (1 + HEADROOM) / settings.rate_limit
     if output.as_json:
         output.document({"products": products, "photos": photos, "requests": requests, "seconds": seconds})

@@ -14,6 +14,7 @@ from ..database import conninfo
 from ..queries import sql
 from ..settings import Settings
 from ..throttle import HEADROOM
+from ..ximilar import profiles
 from . import account, progress, samples
 from .samples import Rows, Sample
 
@@ -97,6 +98,7 @@ def ask(settings: Settings, group: Group) -> list[Sample]:
 def _parameters(settings: Settings) -> dict[str, Any]:
     return {
         "rate": settings.rate_limit,
+        "batch": profiles.make(settings).batch,
         "headroom": HEADROOM,
         "silent": deadlines.SILENT,
         "product_seconds": deadlines.RESCUE_PRODUCT,

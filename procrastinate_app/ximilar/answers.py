@@ -83,6 +83,10 @@ class Item(msgspec.Struct, frozen=True):
     confidence: float | None
     size: tuple[int, int] | None = None
 
+    def with_crop(self, url: str | None) -> Item:
+        """Return the same item with this address of its crop."""
+        return Item(url, self.bbox, self.category, self.confidence, self.size)
+
 
 class Tags(msgspec.Struct, frozen=True):
     """What a garment is like; anything Ximilar does not say is None."""

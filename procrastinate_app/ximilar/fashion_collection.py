@@ -168,7 +168,7 @@ def _read_page(response: Response) -> Page:
     if code == NOT_FOUND:  # past the last record, or none of those asked for
         return Page([], more=False)
     if code is None or not 200 <= code <= 299 or not isinstance(entries, list):
-        raise _failure(response, document)
+        raise failure(response, document)
     found = [held for entry in entries if (held := _held(entry)) is not None]
     return Page(found, more=bool(entries) and bool(document.get("next")))
 
@@ -187,7 +187,7 @@ def _answer(response: Response, *, as_good: int) -> _Answer | ItemFault:
     document = envelope.document(response)
     code = envelope.body_code(document)
     if code is None or not (200 <= code <= 299 or code == as_good):
-        fault = _failure(response, document)
+        fault = failure(response, document)
         if not isinstance(fault, ItemFault):
             raise fault
         return fault
@@ -214,7 +214,8 @@ def _skipped(response: Response, document: Mapping[str, Any]) -> Mapping[str, Xi
     return skipped
 
 
-def _failure(response: Response, document: Mapping[str, Any]) -> XimilarError:
+def failure(response: Response, document: Mapping[str, Any]) -> XimilarError:
+    """Return the error that an answer about the collection stands for."""
     fault = envelope.failure(response, document)
     # Said before any record was looked at: it is not the photo that is at fault.
     if (

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import envelope, fashion_taxonomy, fields
+from . import envelope, fashion_collection, fashion_taxonomy, fields
 from .answers import Candidate, Item, Photo, Tags, one_per_sku
 from .calls import Call, Request, Response
 from .errors import ItemFault, Nonsense
@@ -137,8 +137,12 @@ def _hex_of_numbers(value: object) -> str | None:
 
 
 def _read_candidates(response: Response) -> list[Candidate]:
-    if envelope.body_code(envelope.document(response)) in NOTHING_FOUND:
+    document = envelope.document(response)
+    code = envelope.body_code(document)
+    if code in NOTHING_FOUND:
         return []
+    if code is None and response.status >= 400:
+        raise fashion_collection.failure(response, document)
     answer = envelope.success(response)
     distances = answer.get("answer_distances")
     far = iter(distances if isinstance(distances, list) else [])

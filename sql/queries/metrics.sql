@@ -8,15 +8,17 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
 SELECT set_config('statement_timeout', %(milliseconds)s::text, true)
 
 -- name: metrics_throttle
--- `backlog` is the least time that the waiting product jobs take: by the photos that an attempt sent so far, on average.
+-- `backlog` is the least time that the waiting product jobs take: by the photos that an attempt sent so far, on average,
+-- which go `batch` to a request.
 SELECT limited.rate, t.pause_cause AS cause,
        extract(epoch FROM t.paused_at)::float8 AS paused_at, extract(epoch FROM t.paused_until)::float8 AS paused_until,
        greatest(0, extract(epoch FROM t.next_at - clock_timestamp()))::float8 AS wait,
        nullif(extract(epoch FROM t.last_success_at)::float8, '-infinity') AS answered_at,
        (SELECT count(*) FROM procrastinate_jobs WHERE queue_name = 'products' AND status = 'todo')
-       * coalesce((SELECT sum(photos) / nullif(sum(attempts), 0) FROM attempt_totals WHERE outcome = 'synced'), 1)::float8
-       * (1 + %(headroom)s) / limited.rate AS backlog
-  FROM throttle t, LATERAL (SELECT coalesce(t.rate, %(rate)s) AS rate) limited
+       * greatest(least(1, sent.photos), sent.photos / %(batch)s) * (1 + %(headroom)s) / limited.rate AS backlog
+  FROM throttle t, LATERAL (SELECT coalesce(t.rate, %(rate)s) AS rate) limited,
+       (SELECT coalesce(sum(photos) / nullif(sum(attempts), 0), 1)::float8 AS photos
+          FROM attempt_totals WHERE outcome = 'synced') sent
 
 -- name: metrics_jobs
 -- Jobs that are alive (OR as in job_counts). `ready_since` is when the oldest of those that could start was enqueued or fell due.

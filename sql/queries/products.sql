@@ -105,9 +105,13 @@ SELECT id, external_id AS sku, brand, left(name, 200) AS name, category, price::
  ORDER BY id
 
 -- name: run_photos
--- How many photos the products of a run list; for an estimate, before the run's transaction is rolled back.
-SELECT coalesce(sum(CASE WHEN jsonb_typeof(p.image_urls) = 'array' THEN jsonb_array_length(p.image_urls) END), 0)::bigint AS photos
-  FROM run_products m JOIN public.raw_products p ON p.id = m.product_id
+-- How many photos the products of a run list, and how many requests they are, a product's `batch` to a request; for an
+-- estimate, before the run's transaction is rolled back.
+SELECT coalesce(sum(listed.photos), 0)::bigint AS photos,
+       coalesce(sum(ceil(listed.photos / %(batch)s::numeric)), 0)::bigint AS requests
+  FROM run_products m
+  JOIN public.raw_products p ON p.id = m.product_id,
+       LATERAL (SELECT CASE WHEN jsonb_typeof(p.image_urls) = 'array' THEN jsonb_array_length(p.image_urls) END AS photos) listed
  WHERE m.run_id = %(run_id)s
 
 -- name: any_photo

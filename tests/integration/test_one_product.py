@@ -352,7 +352,7 @@ def test_after_a_failed_ledger_write_nothing_more_is_sent_for_the_product(
         job = asyncio.create_task(sync.sync_product(services, catalogue.hold(product.id)))
         await eventually(lambda: all(answer.arrived.is_set() for answer in held))
         with monkeypatch.context() as patch:
-            patch.setattr(services.uploader, "_store", refuse)
+            patch.setattr(services.uploader._ledger, "store", refuse)
             first.release.set()
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 await job

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 import uuid
-from typing import Any
 
 import pytest
 
@@ -14,19 +11,7 @@ from procrastinate_app.keyed_plan import keyed_plan
 from procrastinate_app.plan import UNSURE, LedgerEntry, Plan, Policy, Stray
 from procrastinate_app.product import Product
 from procrastinate_app.record_ids import product_of, record_id
-
-NOW, BEFORE = uuid.UUID(int=1), uuid.UUID(int=2)
-FULL = Policy(remove=True, carry=True)
-
-
-def url(place: int) -> str:
-    return f"https://photos.example.com/{place}.jpg"
-
-
-def product(*places: int, state: str = "pending", **columns: Any) -> Product:
-    listed = json.dumps([url(place) for place in places])
-    row = Product(1, "A", None, None, None, None, "uploaded", state, listed, NOW, NOW)
-    return dataclasses.replace(row, **columns)
+from tests.unit.test_plan_of_changes import BEFORE, FULL, NOW, product, url
 
 
 def entry(place: int, content: uuid.UUID | None, *, named: bool = True) -> LedgerEntry:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from procrastinate_app.ximilar import urls
 from procrastinate_app.ximilar.answers import Item, Photo
 
@@ -38,7 +36,7 @@ class Crops:
         """Return the items found on the photo at `url`, each with the address of a crop if there can be one."""
         if self._signer is None:
             return items
-        return [item if item.crop_url else replace(item, crop_url=self._address(url, item)) for item in items]
+        return [item if item.crop_url else item.with_crop(self._address(url, item)) for item in items]
 
     async def photo(self, url: str, exchange: Exchange) -> Photo:
         """Return what to send to Ximilar for an address that a client names. Raises Problem."""

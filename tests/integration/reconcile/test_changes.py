@@ -25,6 +25,16 @@ def repair(harness: Harness) -> dict[str, Any]:
     return ended
 
 
+def photos_left(harness: Harness) -> list[int]:
+    """Change everything about a product of three photos; how many were stored after each call."""
+    product = synced(harness, 1, 2, 3)
+    harness.edit(product, price="1.00", image_urls=Jsonb(urls("A", 2, 3, 4)))
+    left: list[int] = []
+    harness.ximilar.watch = lambda: left.append(len(harness.ximilar.photos()))
+    repair(harness)
+    return left
+
+
 @BOTH_PROFILES
 @pytest.mark.parametrize(
     "change",
@@ -62,12 +72,7 @@ def test_identical_rewrites_cause_nothing(harness: Harness) -> None:
 
 
 def test_photos_are_replaced_one_at_a_time_and_gone_ones_removed_last(harness: Harness) -> None:
-    product = synced(harness, 1, 2, 3)
-    harness.edit(product, price="1.00", image_urls=Jsonb(urls("A", 2, 3, 4)))
-    left: list[int] = []
-    harness.ximilar.watch = lambda: left.append(len(harness.ximilar.photos()))
-
-    repair(harness)
+    left = photos_left(harness)
 
     one, two, three, four = urls("A", 1, 2, 3, 4)
     assert [(name, url) for name, _, url in harness.ximilar.calls] == [

@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from procrastinate_app.record_ids import product_of, record_id
 from tests.integration.reconcile.harness import Harness, urls
-from tests.integration.reconcile.test_changes import repair, synced
+from tests.integration.reconcile.test_changes import photos_left, repair, synced
 
 
 @pytest.fixture
@@ -41,12 +41,7 @@ def in_step(harness: Harness) -> bool:
 
 
 def test_new_photos_come_in_before_metadata_changes_before_old_ones_go(harness: Harness) -> None:
-    product = synced(harness, 1, 2, 3)
-    harness.edit(product, price="1.00", image_urls=Jsonb(urls("A", 2, 3, 4)))
-    left: list[int] = []
-    harness.ximilar.watch = lambda: left.append(len(harness.ximilar.photos()))
-
-    repair(harness)
+    left = photos_left(harness)
 
     one, two, three, four = urls("A", 1, 2, 3, 4)
     assert said(harness) == [("store", four), ("update", two), ("update", three), ("remove", one)]

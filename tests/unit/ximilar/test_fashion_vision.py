@@ -155,3 +155,11 @@ def test_a_missing_distance_is_the_farthest(distances: object) -> None:
 def test_records_not_found_is_an_empty_list() -> None:
     assert SEARCH.read(ok(404, answer_records=[])) == []
     assert SEARCH.read(ok(200, answer_records=[], answer_distances=[])) == []
+
+
+def test_an_unknown_collection_is_not_the_photos_fault() -> None:
+    answer = Response(400, {}, b'{"detail":"collection-id: no such collection"}')
+    with pytest.raises(errors.Forbidden):
+        SEARCH.read(answer)
+    with pytest.raises(errors.ItemFault):
+        SEARCH.read(Response(400, {}, b'{"detail":"query_record: cannot be read"}'))
