@@ -288,7 +288,7 @@ def machine_harness(
     harness.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_the_collection_ends_as_the_catalogue(machine_harness: Harness) -> None:
     Machine = type("Machine", (Catalogue,), {"harness": machine_harness})  # noqa: N806  a class
     run_state_machine_as_test(
