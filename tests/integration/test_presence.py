@@ -60,6 +60,14 @@ def test_it_beats_also_while_it_drains(
     assert catalogue.statuses() == ["succeeded"]
 
 
+def test_it_writes_down_when_its_ticks_are(catalogue: Catalogue, worker: Worker) -> None:
+    planned = "SELECT cron FROM v_schedule WHERE task = 'reconcile'"
+    assert catalogue.value(planned) is None
+    for given, cron in (("15 */6 * * *", "15 */6 * * *"), ("", "0 2 * * *")):
+        worker.variables["RECONCILE_CRON"] = given
+        worker.until(lambda cron=cron: catalogue.value(planned) == cron)  # type: ignore[misc]
+
+
 def test_a_gap_begins_a_new_series_of_beats(
     catalogue: Catalogue, worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -303,13 +303,13 @@ def machine_harness(database: Staging, owner: psycopg.Connection, profile: str) 
 
 
 @BOTH_PROFILES
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_the_collection_ends_as_the_catalogue(machine_harness: Harness) -> None:
     Machine = type("Machine", (Catalogue,), {"harness": machine_harness})  # noqa: N806  a class
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=60,
+            max_examples=30,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,
