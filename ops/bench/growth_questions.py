@@ -18,6 +18,7 @@ WHERE = {"profile": PROFILE, "collection_id": COLLECTION}
 SHARED = {
     **WHERE,
     "rate": 10.0,
+    "batch": 1,
     "headroom": HEADROOM,
     "silent": deadlines.SILENT,
     "product_seconds": deadlines.RESCUE_PRODUCT,
