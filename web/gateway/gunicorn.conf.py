@@ -6,6 +6,7 @@ a process that does not beat is killed 45 s. Whoever supervises gunicorn should 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -67,6 +68,15 @@ def on_starting(_server: Any) -> None:
     """Once, before the first process; not on a reload."""
     shared_folder.wipe(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     announce(_settings)
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Let Python look for cyclic garbage seldom, and never in what has been loaded.
+
+    Requests leave none behind; looking for it took an eighth of the time, 30 ms at once where it went through all.
+    """
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def child_exit(_server: Any, worker: Any) -> None:
