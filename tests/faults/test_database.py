@@ -61,8 +61,13 @@ def test_lost_listen_connection_costs_nothing_but_notifications(system: System) 
 def test_garbage_notification_is_ignored(system: System) -> None:
     worker = system.worker()
     with psycopg.connect(system.database.owner_url, autocommit=True) as anybody:
-        anybody.execute("NOTIFY procrastinate_any_queue_v1, 'garbage'")
-    wait_until(lambda: bool(worker.events("notification_ignored")), 20)
+
+        def heard() -> bool:
+            # Again and again: it may not listen yet.
+            anybody.execute("NOTIFY procrastinate_any_queue_v1, 'garbage'")
+            return bool(worker.events("notification_ignored"))
+
+        wait_until(heard, 20)
 
     system.add_products(2, photos=1)
     system.defer("ximilar_sync")
