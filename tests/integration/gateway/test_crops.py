@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
+from tests import canaries
 from web.gateway.crop_urls import Crop, CropUrls
 
 from .conftest import StartGateway
 from .servers import Gateway, ScriptedUpstream, a_photo
 
-KEY = "k" * 32
+KEY = canaries.PLANTED["crop-key"]
 BASE = "http://gateway.example.com"
 MAX_BYTES = 100_000
 

@@ -12,12 +12,13 @@ import requests
 from PIL import Image
 
 from ops.local.loopback import free_port
+from tests import canaries
 from tests.fix_system import COLLECTION, TOKEN, Emulator
 
 from .conftest import StartGateway
 from .servers import Gateway
 
-KEY = "k" * 32
+KEY = canaries.PLANTED["crop-key"]
 TWO_PHOTOS = ("001-1.jpg", "001-2.jpg")
 CATALOGUE = {"A-1": TWO_PHOTOS, "A-2": ("014-1.jpg", "014-2.jpg"), "A-3": ("030-1.jpg",)}
 
