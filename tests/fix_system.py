@@ -149,8 +149,7 @@ class System:
 
     def add_products(self, count: int, *, photos: int = 2, prefix: str = "SKU") -> list[str]:
         """Add pending products with photos of their own each, and return their SKUs."""
-        # One of the samples is no picture, on purpose.
-        names = sorted(path.name for path in IMAGES.glob("*.jpg") if path.read_bytes()[:2] == b"\xff\xd8")
+        names = pictures()
         skus = [f"{prefix}-{number:04}" for number in range(count)]
         with psycopg.connect(self.database.owner_url, autocommit=True) as owner:
             for number, sku in enumerate(skus):
@@ -197,6 +196,11 @@ class System:
 
     def _scraper_logs(self) -> list[dict[str, Any]]:
         return [row[0] for row in self.query("SELECT to_jsonb(l) FROM scraper_logs l ORDER BY id")]
+
+
+def pictures() -> list[str]:
+    """The names of the sample photos; one of the files is no picture, on purpose."""
+    return sorted(path.name for path in IMAGES.glob("*.jpg") if path.read_bytes()[:2] == b"\xff\xd8")
 
 
 def wait_until(

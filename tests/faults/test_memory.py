@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.fix_drill import Drill
-from tests.fix_system import IMAGES, Emulator, System, wait_until
+from tests.fix_system import Emulator, System, pictures, wait_until
 
 PARTS = 20
 WARM_PARTS = 4
@@ -59,10 +59,5 @@ def add_products(system: System, count: int) -> None:
             SELECT 'SKU-' || n, 'Nord', 'Dress ' || n, 'dress', 599, jsonb_build_array(%s::text), 'uploaded', 'pending'
               FROM generate_series(1, %s) AS n
             """,
-            [f"{system.photos_url}/{sample()}", count],
+            [f"{system.photos_url}/{pictures()[0]}", count],
         )
-
-
-def sample() -> str:
-    """The name of a small photo."""
-    return min(IMAGES.glob("*.jpg"), key=lambda path: path.stat().st_size).name
