@@ -88,7 +88,7 @@ class Programs:
         return self._log(program.name).read_text(errors="replace")
 
     def pid(self, name: str) -> int:
-        """Return the process id of a program that was started."""
+        """Return the process id of a running program, which leads its process group."""
         return self._running[name].pid
 
     def check(self) -> None:
