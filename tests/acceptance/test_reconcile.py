@@ -121,6 +121,7 @@ def settle(system: System) -> bool:
     return stored(system) == wanted(system)
 
 
+@BOTH_PROFILES
 def test_held_removals_wait_for_their_number(system: System) -> None:
     system.add_products(30, photos=1)
     limits = {**FAST, "REMOVAL_MAX_PERCENT": "5"}
@@ -169,6 +170,7 @@ def test_verify_lists_the_collection_and_puts_it_right(system: System) -> None:
     assert command(system, "verify")[0] == 0
 
 
+@BOTH_PROFILES
 def test_a_drain_empties_the_queue_and_a_sample_finds_its_products(system: System) -> None:
     system.add_products(30, photos=1)
     system.worker(**FAST, BATCH_SIZE="10")

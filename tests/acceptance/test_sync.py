@@ -54,6 +54,7 @@ def test_two_workers_sync_the_catalogue(
     assert [worker.end() for worker in workers] == [0, 0]
 
 
+@BOTH_PROFILES
 def test_log_tells_the_run(system: System) -> None:
     system.add_products(2)
     system.query("UPDATE raw_products SET image_urls = '[]' WHERE external_id = 'SKU-0001' RETURNING 1")
@@ -188,6 +189,7 @@ def test_poisonous_product_becomes_an_error_while_others_succeed(system: System)
     assert message.startswith("met 3 times while other products succeeded: 500")
 
 
+@BOTH_PROFILES
 def test_procrastinates_own_commands_work_as_documented(system: System) -> None:
     system.add_products(3, photos=1)
     worker = system.worker(*WORKER)
@@ -201,6 +203,7 @@ def test_procrastinates_own_commands_work_as_documented(system: System) -> None:
     assert worker.end() == 0
 
 
+@BOTH_PROFILES
 def test_product_deferred_by_hand_gets_its_lock(system: System) -> None:
     system.add_products(1, photos=1)
     system.worker()
@@ -255,6 +258,7 @@ def test_photos_of_a_product_in_one_request_are_faster_at_the_same_limit(system:
     assert rates["fashion"] >= 2.5 * rates["recognition"]
 
 
+@BOTH_PROFILES
 def test_pgbouncer_may_die(system: System, pgbouncer: PgBouncer, pooled: str) -> None:
     system.add_products(30, photos=2)
     worker = system.worker(STAGING_DB_URL=pooled)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fix_drill import Drill
 from tests.fix_proxy import FaultProxy
-from tests.fix_system import wait_until
+from tests.fix_system import BOTH_PROFILES, wait_until
 
 FAULTS: dict[str, tuple[dict[str, Any], int]] = {
     "stored, then dropped": ({"kind": "drop", "apply": True}, 4),
@@ -29,6 +29,7 @@ RETRY_AFTER = {"3 s": "3", "negative": "-5", "absurd": "soon", "none": None}
 
 @pytest.mark.drill
 @pytest.mark.timeout(400)
+@BOTH_PROFILES
 @pytest.mark.parametrize("name", FAULTS)
 def test_upstream_faults(drill: Drill, name: str) -> None:
     """None is the photos' fault, so none of them ends in `error`."""
