@@ -39,7 +39,7 @@ function init(arguments)
     side, questions, connections = calls[arguments[1]], tonumber(arguments[2]), tonumber(arguments[3])
     headers = {["Content-Type"] = "application/json"}
     if arguments[4] then headers["Authorization"] = "Bearer " .. arguments[4] end
-    offset = os.time() % 1000000 * 1000 -- a later run asks something else
+    offset = os.time() % 1000 * 1000000 -- a run that begins a second later asks something else
     asked, began, reached, last = 0, 0, 0, 0
 end
 

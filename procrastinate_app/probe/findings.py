@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..ximilar.questions import RECOGNITION_METHODS, SEARCH_METHODS, SERVICES, TOO_MANY, Said
+from ..ximilar import profiles
+from ..ximilar.fashion import SEARCH_METHODS
+from ..ximilar.fashion_collection import DUPLICATE
+from ..ximilar.questions import RECOGNITION_METHODS, SERVICES, TOO_MANY, Said
 from .run import Outcome
 from .steps import FARTHEST, METADATA
 
-DUPLICATE = 411
 UNKNOWN = "not found out"
 
 
@@ -32,16 +34,18 @@ class Findings:
 
     @property
     def profile(self) -> str | None:
-        """The profile that works: the documented one if it does, else the other if its paths are there."""
-        if self._inserted() and self.search_method is not None:
-            return "fashion"
-        return "recognition" if len(self._recognition_paths()) == len(RECOGNITION_METHODS) else None
+        """The name of the profile that works."""
+        return profiles.working(
+            documented=self._inserted() and self.search_method is not None,
+            former=len(self._recognition_paths()) == len(RECOGNITION_METHODS),
+        )
 
     def settings(self) -> dict[str, str]:
         """{variable: value} for `.env`."""
-        if self.profile != "fashion":
-            return {"XIMILAR_API_PROFILE": self.profile} if self.profile else {}
-        return {"XIMILAR_API_PROFILE": self.profile, "XIMILAR_SEARCH_METHOD": self.search_method or ""}
+        if self.profile is None:
+            return {}
+        method = self.search_method if profiles.has_search_methods(self.profile) else None
+        return {"XIMILAR_API_PROFILE": self.profile, **({"XIMILAR_SEARCH_METHOD": method} if method else {})}
 
     def answers(self) -> dict[str, str]:
         """{question: answer} for people."""

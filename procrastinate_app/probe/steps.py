@@ -7,15 +7,8 @@ from dataclasses import dataclass, field
 
 from ..ximilar import questions
 from ..ximilar.calls import Call
-from ..ximilar.questions import (
-    RECOGNITION_METHODS,
-    SEARCH_METHODS,
-    SERVICES,
-    TOO_MANY,
-    UNREADABLE,
-    Questions,
-    Said,
-)
+from ..ximilar.fashion import SEARCH_METHODS
+from ..ximilar.questions import RECOGNITION_METHODS, SERVICES, TOO_MANY, UNREADABLE, Questions, Said
 
 FARTHEST = 200
 """Neighbours asked for: the more, the nearer the last one's distance is to the largest there is."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from . import envelope
+from . import envelope, fields
 from .answers import Held, Page, Record, Stored
 from .calls import Call, Request, Response
 from .errors import Forbidden, ItemFault, Nonsense, SystemFault, XimilarError
@@ -112,10 +112,10 @@ def _inserted(answer: _Answer, record: Record) -> Stored:
     reason = answer.skipped.get(record.remote_id or "")
     if record.remote_id in answer.listed:
         return answer.of(record)
-    if answer.code == DUPLICATE or (reason is not None and reason.code in (DUPLICATE, SOME_INSERTED)):
-        return answer.of(record, already=True)
-    if reason is not None:
+    if reason is not None and reason.code not in (DUPLICATE, SOME_INSERTED):
         return answer.of(record, fault=reason)
+    if answer.code == DUPLICATE or reason is not None:
+        return answer.of(record, already=True)
     if answer.code in (OK, INSERTED) and not answer.listed and not answer.skipped:
         return answer.of(record)
     raise Nonsense("nothing is said of a record", code=answer.code, request_id=answer.request_id)
@@ -175,7 +175,7 @@ def _read_page(response: Response) -> Page:
 
 def _held(entry: object) -> Held | None:
     record = envelope.mapping(entry)
-    remote_id, url = _name(record.get("_id")), record.get("_url")
+    remote_id, url = fields.name(record.get("_id")), record.get("_url")
     if remote_id is None:
         return None
     metadata = {name: str(record[name]) for name in FIELDS if record.get(name) is not None}
@@ -192,7 +192,9 @@ def _answer(response: Response, *, as_good: int) -> _Answer | ItemFault:
             raise fault
         return fault
     skipped = _skipped(response, document)
-    listed = (_name(envelope.mapping(entry).get("_id")) for entry in _entries(document, "answer_records"))
+    listed = (
+        fields.name(envelope.mapping(entry).get("_id")) for entry in _entries(document, "answer_records")
+    )
     return _Answer(code, envelope.request_id(document), frozenset(filter(None, listed)), skipped)
 
 
@@ -208,7 +210,7 @@ def _skipped(response: Response, document: Mapping[str, Any]) -> Mapping[str, Xi
         )
         if isinstance(fault, SystemFault):
             raise fault
-        remote_id = _name(entry.get("_id"))
+        remote_id = fields.name(entry.get("_id"))
         if remote_id is not None:
             skipped[remote_id] = fault
     return skipped
@@ -230,10 +232,3 @@ def failure(response: Response, document: Mapping[str, Any]) -> XimilarError:
 def _entries(document: Mapping[str, Any], name: str) -> list[object]:
     found = document.get(name)
     return found if isinstance(found, list) else []
-
-
-def _name(value: object) -> str | None:
-    """An id, which a JSON writer may have turned into a number."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) and value else None

@@ -48,8 +48,15 @@ _PAIRS = frozenset(
         *("pants", "jeans", "trousers", "shorts", "leggings", "joggers", "tights", "overalls", "culottes"),
         *("shoes", "boots", "sneakers", "sandals", "heels", "loafers", "slippers", "trainers", "pumps"),
         *("glasses", "sunglasses", "socks", "gloves", "mittens", "earrings", "cufflinks", "underpants"),
+        *("panties", "briefs", "knickers", "trunks", "stockings", "chinos", "jeggings", "sweatpants"),
+        *("booties", "espadrilles", "pyjamas", "pajamas", "dungarees", "clothes"),
     )
 )
+# What the endings would make another word of.
+_IRREGULAR: Mapping[str, str] = {
+    **{f"{word}s": word for word in ("beanie", "bowtie", "hoodie", "necktie", "onesie", "tie")},
+    **{"headscarves": "headscarf", "scarves": "scarf"},
+}
 _ENDINGS = (
     ("ies", "y"),
     ("sses", "ss"),
@@ -98,6 +105,8 @@ def singular(words: str) -> str:
     start, space, last = words.rpartition(" ")
     if last.lower() in _PAIRS:
         return words
+    if irregular := _IRREGULAR.get(last.lower()):
+        return f"{start}{space}{irregular}"
     for plural, ending in _ENDINGS:
         if last.lower().endswith(plural) and len(last) > len(plural) + 1:
             return f"{start}{space}{last[: -len(plural)]}{ending}"

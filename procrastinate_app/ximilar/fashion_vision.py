@@ -77,8 +77,8 @@ def _read_items(response: Response) -> list[Item]:
     record = fields.records(response)[0]
     size = fields.sizes(record.get("_width"), record.get("_height"))
     fault = fields.refused(response, record)
-    # It is not said how a photo without garments is answered. One that has a size has been read.
-    if fault is not None and size is None:
+    # It is not said how a photo without garments is answered. One that has a size or a list has been read.
+    if fault is not None and size is None and not isinstance(record.get("_objects"), list):
         raise fault
     return [_item(found, size) for found in fields.objects(record.get("_objects"))]
 

@@ -37,6 +37,7 @@ _REMOVE_IS_PROVEN = {
     "recognition": Recognition.remove_is_proven,
     "fashion": Fashion.remove_is_proven,
 }
+_WITH_SEARCH_METHODS = frozenset({"fashion"})
 NAMES = tuple(_MAKERS)
 
 
@@ -48,3 +49,13 @@ def make(wishes: Wishes) -> Profile:
 def may_remove(name: str, wish: bool | None) -> bool:
     """Whether photos may leave the collection: as is wished for, else where the profile's call is proven."""
     return _REMOVE_IS_PROVEN[name] if wish is None else wish
+
+
+def working(*, documented: bool, former: bool) -> str | None:
+    """Return the name of the profile to use, the documented one if it works, else the old servers' if that does."""
+    return "fashion" if documented else "recognition" if former else None
+
+
+def has_search_methods(name: str) -> bool:
+    """Whether the profile's search has several names to choose from."""
+    return name in _WITH_SEARCH_METHODS

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import envelope
+from . import envelope, fashion, fashion_vision, fields
 from .calls import Call, Request, Response
 
-SEARCH_METHODS = ("visualKNN", "visual_search", "visualTagsKNN")
 SERVICES = ("fashion-tagging", "fashion-similarity", "dominant-colors")
 RECOGNITION_METHODS = ("collectImage", "collectRemove", "detect", "classify", "visualSearch")
 TOO_MANY = 11  # one more than Ximilar's pages allow
@@ -57,7 +56,7 @@ class Questions:
     """Calls for one collection, whose methods are below `path`."""
 
     collection_id: str
-    path: str = "/similarity/fashion-new/v2"
+    path: str = fashion.COLLECTION_PATH
 
     def insert(self, records: Mapping[str, str], **metadata: str) -> Call[Said]:
         """Insert photos, {id: URL}, all with this metadata."""
@@ -102,12 +101,12 @@ def details() -> Call[Said]:
 
 def detect(*urls: str) -> Call[Said]:
     """Find garments on photos."""
-    return _post("/tagging/fashion/v2/detect", {"records": [{"_url": url} for url in urls]})
+    return _post(f"{fashion_vision.TAGGING}/detect", {"records": [{"_url": url} for url in urls]})
 
 
 def colors(url: str) -> Call[Said]:
     """Measure the dominant colours of a photo."""
-    return _post("/dom_colors/product/v2/dominantcolor", {"records": [{"_url": url}]})
+    return _post(fashion_vision.COLORS, {"records": [{"_url": url}]})
 
 
 def recognition(method: str) -> Call[Said]:
@@ -125,7 +124,7 @@ def _named(ids: Sequence[str]) -> list[dict[str, str]]:
 
 def _read(response: Response) -> Said:
     answer = envelope.document(response)
-    listed, records = _objects(answer.get("answer_records")), _objects(answer.get("records"))
+    listed, records = fields.objects(answer.get("answer_records")), fields.objects(answer.get("records"))
     detail, text = answer.get("detail"), envelope.mapping(answer.get("status")).get("text")
     colours = envelope.mapping(records[0].get("_dominant_colors")) if records else {}
     return Said(
@@ -136,7 +135,7 @@ def _read(response: Response) -> Said:
         ids=tuple(str(record.get("_id")) for record in listed),
         distances=_numbers(answer.get("answer_distances")),
         kept={name: value for name, value in listed[0].items() if not name.startswith("_")} if listed else {},
-        skipped=dict(_skipped(record) for record in _objects(answer.get("skipped_records"))),
+        skipped=dict(_skipped(record) for record in fields.objects(answer.get("skipped_records"))),
         analysed=sum("_status" in record for record in records),
         names=tuple(map(str, colours)),
         retry_after=envelope.retry_after(response.headers),
@@ -145,10 +144,6 @@ def _read(response: Response) -> Said:
 
 def _skipped(record: Mapping[str, Any]) -> tuple[str, int | None]:
     return str(record.get("_id")), envelope.body_code(envelope.mapping(record.get("_reason")))
-
-
-def _objects(value: object) -> list[Mapping[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _numbers(value: object) -> tuple[float, ...]:

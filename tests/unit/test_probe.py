@@ -123,6 +123,16 @@ def test_findings_make_a_sentence_of_anything(said: Said | None) -> None:
     assert all(answers.values())
 
 
+def test_the_settings_to_use_are_those_of_the_profile_that_works() -> None:
+    all_well, none_well = every_said(lambda _step: Said(200, 200)), every_said(lambda _step: None)
+    assert all_well.settings() == {"XIMILAR_API_PROFILE": "fashion", "XIMILAR_SEARCH_METHOD": "visualKNN"}
+    only_former = every_said(
+        lambda step: Said(400, 400) if step.name.startswith("recognition") else Said(404, detail=True)
+    )
+    assert only_former.settings() == {"XIMILAR_API_PROFILE": "recognition"}
+    assert none_well.settings() == {}
+
+
 def test_statuses_that_mirror_now_and_then_are_called_so() -> None:
     findings = every_said(lambda step: Said(210, 210) if step.name == "insert" else Said(200, 404))
     assert findings.answers()["HTTP status and status.code"] == "now the one, now the other"

@@ -26,6 +26,7 @@ from tests import canaries
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 20.0
+HELD_SECONDS = 25.0  # a request may take 30 s in the gateway
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "GUNICORN_CMD_ARGS")
 
 OK: dict[str, Any] = {"code": 200, "text": "OK", "request_id": "r-1"}
@@ -75,13 +76,14 @@ Script = Callable[[str, int], "Reply | None"]
 class ScriptedUpstream:
     """Answers every call after `delay` seconds as `script(method, number of this call)` says, None: well.
 
-    It serves one photo as well, at `photo`.
+    Where there is a condition `awaited`, it answers once that holds. It serves one photo as well, at `photo`.
     """
 
     def __init__(self, profile: str = "recognition") -> None:
         self._answers = ANSWERS[profile]
         self.delay: float
         self.script: Script
+        self.awaited: Callable[[], Any] | None
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.headers: list[dict[str, str]] = []
         self.forget()
@@ -109,6 +111,7 @@ class ScriptedUpstream:
         """Do well again, at once, and forget what was asked."""
         self.delay = 0.0
         self.script = lambda method, number: None
+        self.awaited = None
         self.calls.clear()
         self.headers.clear()
 
@@ -152,10 +155,17 @@ class ScriptedUpstream:
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
             await asyncio.sleep(self.delay)
+            await self._until_awaited()
         finally:
             self._at_once -= 1
         status, body, headers = self.script(method, number) or (200, self._well(*call), {})
         return web.Response(status=status, body=body, headers={"Content-Type": "application/json", **headers})
+
+    async def _until_awaited(self) -> None:
+        """Answer in the end all the same: what it means that the condition does not hold is for the test to say."""
+        if self.awaited is not None:
+            with contextlib.suppress(AssertionError):
+                await asyncio.to_thread(wait_for, self.awaited, HELD_SECONDS)
 
     def _well(self, method: str, body: dict[str, Any]) -> bytes:
         answer = self._answers[method]

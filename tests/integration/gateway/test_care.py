@@ -72,7 +72,7 @@ def test_retry_after_beyond_the_deadline_is_passed_on_at_once(
 
 
 def test_500_same_questions_at_once_are_one_call(gateway: Gateway, upstream: ScriptedUpstream) -> None:
-    upstream.delay = 2.0
+    upstream.awaited = lambda: gateway.metric("http_requests_in_progress", handler="/detect") == 500
     answers = _many(gateway, [PHOTO] * 500)
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1

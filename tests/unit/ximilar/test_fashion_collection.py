@@ -126,6 +126,11 @@ def test_a_request_takes_ten_records() -> None:
         ),
         (411, {}, all_are("already")),
         (411, {"skipped_records": [skipped(remote_id, 211) for remote_id in IDS]}, all_are("already")),
+        (
+            411,
+            {"skipped_records": [skipped("p1-a", 411), skipped("p1-b", 400)]},
+            {"p1-a": "already", "p1-b": "400 bad image", "p1-c": "already"},
+        ),
         (400, {}, all_are("400 said so")),
         (413, {}, all_are("413 said so")),
     ],

@@ -43,12 +43,31 @@ def test_category(found: dict[str, Any], category: str | None) -> None:
         ("dress", "dress"),
         ("boss", "boss"),
         ("Blazers/Suit Jackets", "suit_jacket"),
+        ("zip hoodies", "zip_hoodie"),
+        ("Beanies", "beanie"),
+        ("scarves", "scarf"),
+        ("neckties", "necktie"),
+        ("bow ties", "bow_tie"),
+        ("accessories", "accessory"),
+        ("blouses", "blouse"),
         ("...", None),
     ],
 )
 def test_type(name: str, kind: str | None) -> None:
     record = {"_tags": {"Subcategory": [{"name": name, "prob": 0.9}]}}
     assert fashion_taxonomy.tags(record).type == kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("panties", "shoes", "glasses", "sunglasses", "jeans", "leggings", "trousers", "shorts", "tights"),
+        *("pants", "briefs", "booties", "chinos", "pyjamas"),
+    ],
+)
+def test_what_has_no_singular_stays(name: str) -> None:
+    assert fashion_taxonomy.singular(name) == name
+    assert fashion_taxonomy.singular(f"Long {name.title()}") == f"Long {name.title()}"
 
 
 def test_tags_are_the_best_of_each_feature() -> None:

@@ -67,10 +67,11 @@ def test_detect_reads_boxes_and_the_size_they_are_of() -> None:
 
 def test_a_photo_that_was_read_and_shows_nothing_is_no_fault() -> None:
     size = {"_width": 8, "_height": 8}
-    for record in ({**REFUSED, **size}, {**size, "_objects": []}, {}):
+    for record in ({**REFUSED, **size}, {**size, "_objects": []}, {**REFUSED, "_objects": []}, {}):
         assert PROFILE.detect(URL).read(ok(records=[record])) == []
-    with pytest.raises(errors.ItemFault, match="400 image cannot be read"):
-        PROFILE.detect(URL).read(ok(records=[REFUSED]))
+    for unread in ({}, {"_objects": None}):
+        with pytest.raises(errors.ItemFault, match="400 image cannot be read"):
+            PROFILE.detect(URL).read(ok(records=[{**REFUSED, **unread}]))
 
 
 def test_a_records_own_status_may_be_the_accounts_fault() -> None:
