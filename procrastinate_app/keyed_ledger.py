@@ -94,14 +94,24 @@ class KeyedLedger(Ledger):
             urls = [record.url for record in records]
             await self._step(product_id, "forget_nameless", urls=urls)
 
-    async def inherit(self, product_id: int, sku: str | None, urls: Sequence[str]) -> int:
-        """Take over what rows that are gone left behind under this SKU, of these addresses; returns how many."""
-        return await self._step(product_id, "inherit_records", sku=sku, urls=list(urls))
+    async def inherit(
+        self, product_id: int, sku: str | None, urls: Sequence[str], *, giver: int | None = None
+    ) -> int:
+        """Take over what rows that are gone left behind under this SKU, of these addresses; returns how many.
+
+        Not from a row whose job is at work, unless that is the `giver`, whose job asks for it.
+        """
+        return await self._step(product_id, "inherit_records", sku=sku, urls=list(urls), giver=giver)
 
     async def bequeath(self, product_id: int) -> int:
         """Give the photos of a row that is gone to those that list them under its SKU; returns how many."""
         heirs = await self._database.all("heirs_of_records", product_id=product_id, **self._where)
-        return sum([await self.inherit(heir["product_id"], heir["sku"], heir["urls"]) for heir in heirs])
+        return sum(
+            [
+                await self.inherit(heir["product_id"], heir["sku"], heir["urls"], giver=product_id)
+                for heir in heirs
+            ]
+        )
 
     async def _step(self, product_id: int, name: str, **parameters: Any) -> int:
         async with self._database.transaction() as tx:

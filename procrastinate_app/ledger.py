@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from .database import Database
+from .database import Database, Row
 from .plan import UNSURE, LedgerEntry
 from .ximilar.answers import Record, Stored
 from .ximilar.profile import Profile
@@ -77,6 +77,31 @@ class SharedLedger(Ledger):
             **self._where,
         )
         return shared > 0
+
+    async def doubt(self, product_id: int, record: Record) -> list[Row]:
+        """Write that a photo is about to be removed; returns what was known of it.
+
+        The answer may be lost, and the row list the photo again as it was: then it must not pass for stored.
+        """
+        return await self._database.all(
+            "doubt_photo",
+            product_id=product_id,
+            sku=record.metadata.get("sku_id"),
+            url=record.url,
+            unsure=UNSURE,
+            **self._where,
+        )
+
+    async def trust(self, record: Record, known: Sequence[Row]) -> None:
+        """Write that a photo was not removed after all: what was `known` of it holds."""
+        await self._database.run(
+            "trust_photo",
+            url=record.url,
+            ids=[row["product_id"] for row in known],
+            hashes=[row["content_hash"] for row in known],
+            unsure=UNSURE,
+            **self._where,
+        )
 
     async def forget(self, product_id: int, record: Record) -> None:
         """Write that the collection no longer holds a photo; a row that loses its last one becomes `pending`."""

@@ -19,8 +19,8 @@ UNSURE = UUID(int=0)
 class LedgerEntry:
     """A photo the collection holds, stored under `sku`. `content_hash` is None where it is not known to be ours.
 
-    With UNSURE the collection may hold it: it is sent if it is listed, and taken out if it is not. `remote_id` is
-    the record's, where records have ids of ours.
+    With UNSURE the collection may hold it, with any content: it is sent if it is listed, and taken out if it is not.
+    `remote_id` is the record's, where records have ids of ours.
     """
 
     url: str
@@ -177,8 +177,11 @@ def _sort(
 
 
 def _fate(product: Product, stored: LedgerEntry | None, sent_before: float | None, policy: Policy) -> Fate:
-    if stored is None or stored.content_hash == UNSURE:
+    if stored is None:
         return "send"
+    if stored.content_hash == UNSURE:
+        # Under another SKU it would be another record, and the one that may be there would be nobody's.
+        return "replace" if policy.carry and _under_another_sku(product, stored) else "send"
     resent = sent_before is not None and stored.stored_at < sent_before
     if not resent and not differs(product, stored):
         return "keep"
@@ -186,6 +189,10 @@ def _fate(product: Product, stored: LedgerEntry | None, sent_before: float | Non
         return "replace"
     # Without leave to replace, a row that is to be synced is sent as the old servers did.
     return "send" if resent or product.ximilar_status != "synced" else "would"
+
+
+def _under_another_sku(product: Product, stored: LedgerEntry) -> bool:
+    return stored.sku != product.metadata().get("sku_id")
 
 
 def differs(product: Product, stored: LedgerEntry) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from .database import Database
+from .database import Database, Row
 from .ledger import SharedLedger
 from .plan import Plan, Policy, Replacement, outgoing, plan
 from .product import Product
@@ -122,13 +122,22 @@ class Uploader:
         await self._ledger.store(errand.product_id, record, answer, errand.content_hash)
 
     async def _remove(self, push: Push, record: Record) -> None:
+        product_id, known = push.errand.product_id, list[Row]()
+
         async def keep(batch: Sequence[Record], answers: Sequence[Stored]) -> None:
             for removed, answer in _pairs(batch, answers):
                 if answer.fault is None:
-                    await patiently(functools.partial(self._ledger.forget, push.errand.product_id, removed))
+                    await patiently(functools.partial(self._ledger.forget, product_id, removed))
+                else:
+                    await patiently(functools.partial(self._ledger.trust, removed, known))
             push.pushed.removed.extend(answers)
 
-        await self._sender.send(push, Delivery(self.profile.remove, keep), [record], batch=self.profile.batch)
+        async def announce(batch: Sequence[Record]) -> None:
+            for announced in batch:
+                known.extend(await self._ledger.doubt(product_id, announced))
+
+        delivery = Delivery(self.profile.remove, keep, announce)
+        await self._sender.send(push, delivery, [record], batch=self.profile.batch)
 
 
 def _pairs(records: Sequence[Record], answers: Sequence[Stored]) -> list[tuple[Record, Stored]]:

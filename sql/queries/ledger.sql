@@ -32,6 +32,29 @@ DELETE FROM photos
  WHERE product_id = %(product_id)s AND profile = %(profile)s AND collection_id = %(collection_id)s
    AND url_md5 = md5(%(url)s)::uuid AND content_hash = %(unsure)s::uuid
 
+-- name: doubt_photo
+-- Before a photo is removed, for whoever holds the same one (address and SKU): until the answer is there it may be there
+-- or not. Returns what was known of it.
+WITH held AS (
+    SELECT product_id, content_hash FROM photos
+     WHERE profile = %(profile)s AND collection_id = %(collection_id)s AND url_md5 = md5(%(url)s)::uuid
+       AND (product_id = %(product_id)s OR sku IS NOT DISTINCT FROM %(sku)s::text)
+     ORDER BY product_id
+       FOR UPDATE
+)
+UPDATE photos p SET content_hash = %(unsure)s::uuid
+  FROM held
+ WHERE p.product_id = held.product_id AND p.profile = %(profile)s AND p.collection_id = %(collection_id)s
+   AND p.url_md5 = md5(%(url)s)::uuid
+RETURNING held.product_id, held.content_hash
+
+-- name: trust_photo
+-- After its removal was refused: it is there as it was.
+UPDATE photos p SET content_hash = known.content_hash
+  FROM unnest(%(ids)s::bigint[], %(hashes)s::uuid[]) AS known (product_id, content_hash)
+ WHERE p.product_id = known.product_id AND p.profile = %(profile)s AND p.collection_id = %(collection_id)s
+   AND p.url_md5 = md5(%(url)s)::uuid AND p.content_hash = %(unsure)s::uuid
+
 -- name: forget_photo
 -- Written right after a photo left the collection, for whoever holds the same one (address and SKU). With its last
 -- photo a row is no longer `synced`: what is synced and has no ledger was synced before there was one, and would
@@ -52,8 +75,8 @@ UPDATE public.raw_products p
 
 -- name: share_photo
 -- A photo that was there already because another product holds the same one. Content that is equal is known to be
--- right. Content that is not is left to the other product as long as that lists the photo: there is only one record,
--- and two rows of one SKU must not replace each other's for ever.
+-- right. Content that is not is left to the other product as long as that lists the photo, and knows what was stored:
+-- there is only one record, and two rows of one SKU must not replace each other's for ever.
 INSERT INTO photos (product_id, profile, collection_id, sku, url, remote_id, content_hash, request_id)
 SELECT %(product_id)s, other.profile, other.collection_id, other.sku, other.url, other.remote_id,
        CASE WHEN other.content_hash = %(content_hash)s THEN other.content_hash END, other.request_id
@@ -62,7 +85,8 @@ SELECT %(product_id)s, other.profile, other.collection_id, other.sku, other.url,
  WHERE other.url_md5 = md5(%(url)s)::uuid AND other.profile = %(profile)s AND other.collection_id = %(collection_id)s
    AND other.sku = %(sku)s AND other.product_id <> %(product_id)s
    AND (other.content_hash = %(content_hash)s
-        OR absence_v1(p.image_status, p.image_urls, p.ximilar_status, p.error_message) IS NULL
+        OR other.content_hash IS DISTINCT FROM %(unsure)s::uuid
+           AND absence_v1(p.image_status, p.image_urls, p.ximilar_status, p.error_message) IS NULL
            AND CASE WHEN jsonb_typeof(p.image_urls) = 'array' THEN p.image_urls ? other.url ELSE false END)
  ORDER BY other.content_hash = %(content_hash)s DESC NULLS LAST
  LIMIT 1

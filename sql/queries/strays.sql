@@ -123,13 +123,17 @@ DELETE FROM photos
 
 -- name: inherit_records
 -- Gives a product the photos that rows which are gone left behind, where it lists them under the same SKU: after a
--- TRUNCATE and a new load the ids may be others. What was stored with the same content need not be sent again.
+-- TRUNCATE and a new load the ids may be others. What was stored with the same content need not be sent again. While a
+-- job of such a row is at work its photos stay its own, since it may be about to update or to delete them; only the job
+-- of the `giver` itself knows that it is not.
 WITH found AS (
     SELECT DISTINCT ON (o.url_md5) o.product_id, o.url_md5
       FROM photos o
      WHERE o.url_md5 = ANY (ARRAY(SELECT md5(listed.url)::uuid FROM unnest(%(urls)s::text[]) AS listed (url)))
        AND o.profile = %(profile)s AND o.collection_id = %(collection_id)s AND o.sku = %(sku)s
        AND NOT EXISTS (SELECT FROM public.raw_products p WHERE p.id = o.product_id)
+       AND (o.product_id = %(giver)s::bigint
+            OR NOT EXISTS (SELECT FROM procrastinate_jobs j WHERE j.lock = 'product:' || o.product_id AND j.status = 'doing'))
        AND NOT EXISTS (
         SELECT FROM photos mine
          WHERE mine.product_id = %(product_id)s AND mine.profile = %(profile)s
