@@ -121,6 +121,56 @@ def test_a_record_that_the_pages_missed_is_not_lost(
     assert compare(harness) == {"records": 8}
 
 
+@pytest.fixture
+def two_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that were not listed are taken two at a time, and two are enough to look for."""
+    monkeypatch.setattr(listing, "CHUNK", 2)
+    monkeypatch.setattr(listing, "LOOKED_FOR", 2)
+
+
+@pytest.mark.usefixtures("two_looked_for")
+def test_a_listing_that_ends_too_early_costs_no_record(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages without `next`: what is beyond the first is looked for, all of it."""
+    three_products(harness)
+    complete = harness.ximilar.listing
+
+    def without_next(path: str) -> dict[str, Any]:
+        return {"answer_records": complete(path)["answer_records"]}
+
+    monkeypatch.setattr(harness.ximilar, "listing", without_next)
+    assert compare(harness, correct=True) == {"records": 4}
+    assert in_step(harness)
+
+
+@pytest.mark.usefixtures("two_looked_for")
+def test_of_a_collection_that_was_emptied_only_some_are_looked_for(harness: Harness) -> None:
+    three_products(harness)
+    harness.ximilar.collection.clear()
+    harness.ximilar.calls.clear()
+    assert compare(harness) == {"lost": 9}
+    assert [name for name, _, _ in harness.ximilar.calls] == ["look"] * 2
+
+
+def test_a_server_that_ignores_page_numbers_is_not_asked_for_ever(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_products(harness)
+    complete = harness.ximilar.listing
+    asked: list[str] = []
+
+    def always_the_first(path: str) -> dict[str, Any]:
+        asked.append(path)
+        assert len(asked) < 10, "pages without end"
+        return complete(path.partition("&page=")[0] + "&page=1")
+
+    monkeypatch.setattr(harness.ximilar, "listing", always_the_first)
+    assert compare(harness, correct=True) == {"records": 4, "stopped": listing.SAME_PAGE}
+    assert len(asked) == 2
+    assert in_step(harness)
+
+
 def test_an_outage_ends_it_without_a_verdict(harness: Harness) -> None:
     three_products(harness)
     harness.ximilar.collection.clear()
