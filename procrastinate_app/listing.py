@@ -21,7 +21,7 @@ from .settings import Settings
 from .throttle import NoSlot, Throttle
 from .turns import call_in_turn
 from .ximilar.answers import Held
-from .ximilar.errors import SystemFault
+from .ximilar.errors import ItemFault, XimilarError
 from .ximilar.profile import Keyed, Profile
 from .ximilar.requests_transport import RequestsTransport
 
@@ -67,8 +67,8 @@ async def compare(database: Database, settings: Settings, *, correct: bool) -> L
         comparison = _Comparison(database, profile, profile.keyed, throttle, transport, correct)
         try:
             await comparison.make()
-        except (NoSlot, SystemFault) as error:
-            comparison.found.stopped = error.cause
+        except (NoSlot, XimilarError) as error:
+            comparison.found.stopped = _why(error)
         finally:
             await database.run("end_listing", listing_id=comparison.listing_id)
     return comparison.found
@@ -169,6 +169,11 @@ class _Comparison:
             page = await call_in_turn(self._throttle, self._transport, self._keyed.look(ids))
             found.update(held.remote_id for held in page.records)
         return [record for record in records if record[1] not in found]
+
+
+def _why(error: NoSlot | XimilarError) -> str:
+    """The cause; a refusal alone says little without Ximilar's words."""
+    return f"{error.cause}: {error.reason}" if isinstance(error, ItemFault) else error.cause
 
 
 def _by_product(records: Iterable[tuple[int, str]]) -> Iterable[tuple[int, list[str]]]:

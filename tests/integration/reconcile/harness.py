@@ -57,10 +57,12 @@ class Ximilar:
         self.watch: Callable[[], None] = lambda: None
 
     def send(self, call: Call[T]) -> T:
-        """Do what the next line of the script says: ok, 503, lost, drop, crash before or after the effect."""
+        """Do what the next line of the script says: ok, 400, 503, lost, drop, crash before or after the effect."""
         happens = self.script.pop(0) if self.script else "ok"
         if happens == "503":
             raise ServerFault("unavailable", code=503)
+        if happens == "400":
+            return call.read(Response(400, {}, b'{"detail": "malformed"}'))
         if happens == "lost":
             raise TimedOut("silence")
         if happens == "crash_before":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 from typing import Any
 
 import pytest
 
 from procrastinate_app import listing
+from procrastinate_app.cli.compare import verify
+from procrastinate_app.cli.output import Output
 from procrastinate_app.listing import Listing
 from procrastinate_app.record_ids import record_id
 from procrastinate_app.ximilar import fashion_collection
@@ -177,3 +180,28 @@ def test_an_outage_ends_it_without_a_verdict(harness: Harness) -> None:
     harness.ximilar.script = ["503"]
     assert compare(harness, correct=True) == {"stopped": ServerFault.cause}
     assert harness.value("SELECT count(*) FROM photos") == 9
+
+
+def test_a_refusal_ends_it_with_ximilars_words(harness: Harness) -> None:
+    three_products(harness)
+    harness.ximilar.script = ["400"]
+    assert compare(harness, correct=True) == {"stopped": "refused: 400 malformed"}
+    assert harness.value("SELECT count(*) FROM photos") == 9
+
+
+def test_a_refusal_of_the_probe_ends_the_pause(harness: Harness) -> None:
+    """Ximilar answers again: what it says of this call is another matter."""
+    harness.owner.execute("UPDATE throttle SET pause_cause = 'server_fault', paused_until = clock_timestamp()")
+    harness.ximilar.script = ["400"]
+    compare(harness)
+    assert harness.value("SELECT pause_cause FROM throttle") is None
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_verify_says_that_the_listing_was_refused(
+    harness: Harness, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    harness.ximilar.script = ["400"]
+    arguments = argparse.Namespace(fix=False, sample=0)
+    assert harness.run(verify(arguments, harness.settings, Output(as_json=as_json))) == 1
+    assert "refused: 400 malformed" in capsys.readouterr().out
