@@ -21,13 +21,15 @@ from .settings import Settings
 from .throttle import NoSlot, Throttle
 from .turns import call_in_turn
 from .ximilar.answers import Held
-from .ximilar.errors import SystemFault
+from .ximilar.errors import ItemFault, XimilarError
 from .ximilar.profile import Keyed, Profile
 from .ximilar.requests_transport import RequestsTransport
 
 CHUNK = 1000
-# A listing whose records move while it is made may miss some: so many are asked for by their ids, ten a call.
+# A listing may miss records: unlisted ones are asked for by their ids, ten a call. Where so many were asked for and
+# none was there, the collection was emptied, and the others are taken for lost as well.
 LOOKED_FOR = 1000
+SAME_PAGE = "same_page_again"
 
 
 @dataclass(slots=True)
@@ -65,8 +67,8 @@ async def compare(database: Database, settings: Settings, *, correct: bool) -> L
         comparison = _Comparison(database, profile, profile.keyed, throttle, transport, correct)
         try:
             await comparison.make()
-        except (NoSlot, SystemFault) as error:
-            comparison.found.stopped = error.cause
+        except (NoSlot, XimilarError) as error:
+            comparison.found.stopped = _why(error)
         finally:
             await database.run("end_listing", listing_id=comparison.listing_id)
     return comparison.found
@@ -96,12 +98,20 @@ class _Comparison:
     async def make(self) -> None:
         await self._database.run("begin_listing")
         since = await self._database.value("moment")
+        await self._read_pages()
+        await self._find_lost(since)
+
+    async def _read_pages(self) -> None:
         number, more = 1, True
+        before: list[str] = []
         while more:
             page = await call_in_turn(self._throttle, self._transport, self._keyed.page(number))
+            ids = [record.remote_id for record in page.records]
+            if ids and ids == before:  # page numbers are ignored: there would be no end
+                self.found.stopped = SAME_PAGE
+                return
             await self._judge_page(page.records)
-            number, more = number + 1, page.more
-        await self._find_lost(since)
+            number, more, before = number + 1, page.more, ids
 
     async def _judge_page(self, records: Sequence[Held]) -> None:
         ours = [record for record in records if product_of(record.remote_id) is not None]
@@ -132,7 +142,7 @@ class _Comparison:
         return altered
 
     async def _find_lost(self, since: Any) -> None:
-        after, looked_for = "", 0
+        after, looked_for, none_found = "", 0, True
         while True:
             rows = await self._database.all(
                 "unlisted_records",
@@ -143,7 +153,9 @@ class _Comparison:
                 return
             after = rows[-1]["remote_id"]
             unlisted = [(row["product_id"], row["remote_id"]) for row in rows]
-            lost = await self._not_found(unlisted) if looked_for < LOOKED_FOR else unlisted
+            emptied = looked_for >= LOOKED_FOR and none_found
+            lost = unlisted if emptied else await self._not_found(unlisted)
+            none_found = none_found and len(lost) == len(unlisted)
             looked_for += len(unlisted)
             self.found.lost += len(lost)
             if self._correct:
@@ -157,6 +169,11 @@ class _Comparison:
             page = await call_in_turn(self._throttle, self._transport, self._keyed.look(ids))
             found.update(held.remote_id for held in page.records)
         return [record for record in records if record[1] not in found]
+
+
+def _why(error: NoSlot | XimilarError) -> str:
+    """The cause; a refusal alone says little without Ximilar's words."""
+    return f"{error.cause}: {error.reason}" if isinstance(error, ItemFault) else error.cause
 
 
 def _by_product(records: Iterable[tuple[int, str]]) -> Iterable[tuple[int, list[str]]]:

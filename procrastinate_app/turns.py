@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from .throttle import Throttle
 from .ximilar.calls import Call
-from .ximilar.errors import SystemFault
+from .ximilar.errors import ItemFault, SystemFault
 from .ximilar.requests_transport import RequestsTransport
 
 T = TypeVar("T")
@@ -22,6 +22,9 @@ async def call_in_turn(throttle: Throttle, transport: RequestsTransport, call: C
         answer = await asyncio.to_thread(transport.send, call)
     except SystemFault as fault:
         await throttle.failed(slot, fault)
+        raise
+    except ItemFault:  # an answer all the same: the account is well
+        await throttle.succeeded(slot)
         raise
     await throttle.succeeded(slot)
     return answer

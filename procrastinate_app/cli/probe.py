@@ -99,7 +99,7 @@ def _show(findings: Findings, outcomes: list[Outcome], prober: Prober, output: O
     answers = [{"question": name, "answer": value} for name, value in findings.answers().items()]
     output.table("Found out", answers)
     output.line(f"credits left: {'unknown' if prober.credits_left is None else prober.credits_left}")
-    output.line("for .env:" if lines else "no profile works: look at the table above")
+    output.line(findings.verdict())
     for line in lines:
         output.line(line)
 

@@ -40,6 +40,19 @@ class Findings:
             former=len(self._recognition_paths()) == len(RECOGNITION_METHODS),
         )
 
+    @property
+    def nothing(self) -> bool:
+        """Whether no call with the real token told anything: each was refused, failed, or met no answer."""
+        asked = [outcome.said for outcome in self.outcomes.values() if not outcome.step.other_token]
+        return all(said is None or said.turned_away for said in asked)
+
+    def verdict(self) -> str:
+        """What to do with the settings, for people."""
+        if self.profile:
+            return "for .env:"
+        found = "nothing could be found out" if self.nothing else "no profile works"
+        return f"{found}: look at the table above"
+
     def settings(self) -> dict[str, str]:
         """{variable: value} for `.env`."""
         if self.profile is None:

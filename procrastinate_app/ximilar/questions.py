@@ -16,6 +16,7 @@ from .calls import Call, Request, Response
 SERVICES = ("fashion-tagging", "fashion-similarity", "dominant-colors")
 RECOGNITION_METHODS = ("collectImage", "collectRemove", "detect", "classify", "visualSearch")
 TOO_MANY = 11  # one more than Ximilar's pages allow
+TURNED_AWAY = (401, 402, 403, 429)
 UNREADABLE = "https://photo.invalid/none.jpg"  # RFC 2606: no such name will ever exist
 
 
@@ -48,7 +49,13 @@ class Said:
     @property
     def path_is_there(self) -> bool:
         """Whether something answers at this path; a method's own 404 comes with a code in the body."""
-        return self.code is not None or self.http not in (404, 405)
+        return not self.turned_away and (self.code is not None or self.http not in (404, 405))
+
+    @property
+    def turned_away(self) -> bool:
+        """Whether the account or the server was in trouble: that tells nothing about what was asked."""
+        code = self.http if self.code is None else self.code
+        return code >= 500 or code in TURNED_AWAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,11 +115,15 @@ def test_recognition_is_named_where_only_its_paths_are_there(emulator: Emulator,
     assert found["settings"] == {"XIMILAR_API_PROFILE": "recognition"}
 
 
-def test_nothing_works(emulator: Emulator, run: Run) -> None:
-    emulator.play({"kind": "status", "status": 404, "body": {"detail": "Not found."}})
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [(404, "no profile works"), (401, "nothing could be found out"), (503, "nothing could be found out")],
+)
+def test_nothing_works(emulator: Emulator, run: Run, status: int, verdict: str) -> None:
+    emulator.play({"kind": "status", "status": status, "body": {"detail": "Refused."}})
     done = run()
     assert done.returncode == 1
-    assert "no profile works" in done.stdout
+    assert verdict in done.stdout
     assert "XIMILAR_API_PROFILE" not in done.stdout
 
 

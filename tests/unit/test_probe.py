@@ -133,6 +133,13 @@ def test_the_settings_to_use_are_those_of_the_profile_that_works() -> None:
     assert none_well.settings() == {}
 
 
+@pytest.mark.parametrize("status", [401, 402, 403, 429, 500, 503])
+@pytest.mark.parametrize("in_the_body", [False, True])
+def test_a_refusal_of_the_account_is_no_sign_of_a_path(status: int, in_the_body: bool) -> None:
+    findings = every_said(lambda _step: Said(200, status) if in_the_body else Said(status))
+    assert (findings.profile, findings.nothing) == (None, True)
+
+
 def test_statuses_that_mirror_now_and_then_are_called_so() -> None:
     findings = every_said(lambda step: Said(210, 210) if step.name == "insert" else Said(200, 404))
     assert findings.answers()["HTTP status and status.code"] == "now the one, now the other"

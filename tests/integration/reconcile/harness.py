@@ -62,7 +62,7 @@ class Ximilar:
         if happens == "503":
             raise ServerFault("unavailable", code=503)
         if happens == "400":
-            return call.read(Response(200, {}, json.dumps(_status(400)).encode()))
+            return call.read(Response(400, {}, b'{"detail": "malformed"}'))
         if happens == "lost":
             raise TimedOut("silence")
         if happens == "crash_before":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 from typing import Any
 
 import pytest
 
 from procrastinate_app import listing
+from procrastinate_app.cli.compare import verify
+from procrastinate_app.cli.output import Output
 from procrastinate_app.listing import Listing
 from procrastinate_app.record_ids import record_id
 from procrastinate_app.ximilar import fashion_collection
@@ -121,9 +124,86 @@ def test_a_record_that_the_pages_missed_is_not_lost(
     assert compare(harness) == {"records": 8}
 
 
+@pytest.fixture
+def two_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that were not listed are taken two at a time, and two are enough to look for."""
+    monkeypatch.setattr(listing, "CHUNK", 2)
+    monkeypatch.setattr(listing, "LOOKED_FOR", 2)
+
+
+@pytest.mark.usefixtures("two_looked_for")
+def test_a_listing_that_ends_too_early_costs_no_record(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages without `next`: what is beyond the first is looked for, all of it."""
+    three_products(harness)
+    complete = harness.ximilar.listing
+
+    def without_next(path: str) -> dict[str, Any]:
+        return {"answer_records": complete(path)["answer_records"]}
+
+    monkeypatch.setattr(harness.ximilar, "listing", without_next)
+    assert compare(harness, correct=True) == {"records": 4}
+    assert in_step(harness)
+
+
+@pytest.mark.usefixtures("two_looked_for")
+def test_of_a_collection_that_was_emptied_only_some_are_looked_for(harness: Harness) -> None:
+    three_products(harness)
+    harness.ximilar.collection.clear()
+    harness.ximilar.calls.clear()
+    assert compare(harness) == {"lost": 9}
+    assert [name for name, _, _ in harness.ximilar.calls] == ["look"] * 2
+
+
+def test_a_server_that_ignores_page_numbers_is_not_asked_for_ever(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_products(harness)
+    complete = harness.ximilar.listing
+    asked: list[str] = []
+
+    def always_the_first(path: str) -> dict[str, Any]:
+        asked.append(path)
+        assert len(asked) < 10, "pages without end"
+        return complete(path.partition("&page=")[0] + "&page=1")
+
+    monkeypatch.setattr(harness.ximilar, "listing", always_the_first)
+    assert compare(harness, correct=True) == {"records": 4, "stopped": listing.SAME_PAGE}
+    assert len(asked) == 2
+    assert in_step(harness)
+
+
 def test_an_outage_ends_it_without_a_verdict(harness: Harness) -> None:
     three_products(harness)
     harness.ximilar.collection.clear()
     harness.ximilar.script = ["503"]
     assert compare(harness, correct=True) == {"stopped": ServerFault.cause}
     assert harness.value("SELECT count(*) FROM photos") == 9
+
+
+def test_a_refusal_ends_it_with_ximilars_words(harness: Harness) -> None:
+    three_products(harness)
+    harness.ximilar.script = ["400"]
+    assert compare(harness, correct=True) == {"stopped": "refused: 400 malformed"}
+    assert harness.value("SELECT count(*) FROM photos") == 9
+
+
+def test_a_refusal_of_the_probe_ends_the_pause(harness: Harness) -> None:
+    """Ximilar answers again: what it says of this call is another matter."""
+    harness.owner.execute(
+        "UPDATE throttle SET pause_cause = 'server_fault', paused_until = clock_timestamp()"
+    )
+    harness.ximilar.script = ["400"]
+    compare(harness)
+    assert harness.value("SELECT pause_cause FROM throttle") is None
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_verify_says_that_the_listing_was_refused(
+    harness: Harness, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    harness.ximilar.script = ["400"]
+    arguments = argparse.Namespace(fix=False, sample=0)
+    assert harness.run(verify(arguments, harness.settings, Output(as_json=as_json))) == 1
+    assert "refused: 400 malformed" in capsys.readouterr().out
