@@ -191,7 +191,9 @@ def test_a_refusal_ends_it_with_ximilars_words(harness: Harness) -> None:
 
 def test_a_refusal_of_the_probe_ends_the_pause(harness: Harness) -> None:
     """Ximilar answers again: what it says of this call is another matter."""
-    harness.owner.execute("UPDATE throttle SET pause_cause = 'server_fault', paused_until = clock_timestamp()")
+    harness.owner.execute(
+        "UPDATE throttle SET pause_cause = 'server_fault', paused_until = clock_timestamp()"
+    )
     harness.ximilar.script = ["400"]
     compare(harness)
     assert harness.value("SELECT pause_cause FROM throttle") is None
