@@ -15,6 +15,7 @@ from ..probe.findings import Findings
 from ..probe.run import Outcome, Prober
 from ..probe.steps import Step, all_steps, credits_expected
 from ..settings import DATABASE, WORKER, Settings
+from ..ximilar.questions import Questions
 from ..ximilar.requests_transport import RequestsTransport
 from ..ximilar.urls import UrlRefused, photo_url
 from .output import Output
@@ -27,13 +28,16 @@ EXAMPLE_PHOTO = "https://example.com/photo.jpg"
 def probe(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
     """Ask, or with --dry-run list the questions; exit code 1 if no profile works."""
     if arguments.dry_run:
-        steps = all_steps(settings.collection_id or "COLLECTION", arguments.photo or EXAMPLE_PHOTO, "RUN")
-        _show_plan(steps, output)
+        _show_plan(all_steps(_asking(settings), arguments.photo or EXAMPLE_PHOTO, "RUN"), output)
         return 0
     if missing := settings.missing(NEEDED):
         raise SettingsError(f"{' and '.join(missing)} must be set; --dry-run needs nothing")
     photo = _photo(arguments.photo or asyncio.run(_photo_of_staging(settings)), settings)
-    return _ask(settings, all_steps(settings.collection_id, photo, secrets.token_hex(4)), output)
+    return _ask(settings, photo, output)
+
+
+def _asking(settings: Settings) -> Questions:
+    return Questions(settings.collection_id, settings.collection_path)
 
 
 async def _photo_of_staging(settings: Settings) -> str | None:
@@ -55,7 +59,9 @@ def _photo(address: str | None, settings: Settings) -> str:
         raise SettingsError(f"the photo's address is refused: {error}") from None
 
 
-def _ask(settings: Settings, steps: list[Step], output: Output) -> int:
+def _ask(settings: Settings, photo: str, output: Output) -> int:
+    asking = _asking(settings)
+
     def told(outcome: Outcome) -> None:
         if output.interactive:
             output.line(f"{outcome.step.name}: {outcome.said.text if outcome.said else outcome.failure}")
@@ -65,9 +71,9 @@ def _ask(settings: Settings, steps: list[Step], output: Output) -> int:
             stack.enter_context(RequestsTransport(settings.api_url, token, connections=1))
             for token in (settings.token, WRONG_TOKEN)
         )
-        prober = Prober(transport, stranger, collection_id=settings.collection_id, rate=settings.rate_limit)
+        prober = Prober(transport, stranger, asking=asking, rate=settings.rate_limit)
         try:
-            outcomes = prober.run(steps, told=told)
+            outcomes = prober.run(all_steps(asking, photo, secrets.token_hex(4)), told=told)
         finally:
             _tell_what_stays(prober)
     findings = Findings.of(outcomes)

@@ -46,13 +46,13 @@ class Prober:
         transport: Transport,
         stranger: Transport,
         *,
-        collection_id: str,
+        asking: Questions,
         rate: float,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._transport = transport
         self._stranger = stranger
-        self._collection_id = collection_id
+        self._asking = asking
         self._interval = 1 / rate
         self._sleep = sleep
         self._next = 0.0
@@ -119,8 +119,7 @@ class Prober:
     def _clean(self) -> None:
         """Delete what may have been inserted, one by one; a record that is not there is as good."""
         for record_id in sorted(self._inserted):
-            call = Questions(self._collection_id).delete(record_id)
             with contextlib.suppress(XimilarError):
-                said = self._patiently(Step("clean", call))
+                said = self._patiently(Step("clean", self._asking.delete(record_id)))
                 if said.succeeded or said.code == NOT_FOUND:
                     self._inserted.discard(record_id)

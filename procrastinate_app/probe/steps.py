@@ -33,11 +33,11 @@ class Step:
     """The ids that may be in the collection afterwards."""
 
 
-def all_steps(collection_id: str, photo: str, run_id: str) -> list[Step]:
+def all_steps(asking: Questions, photo: str, run_id: str) -> list[Step]:
     """The steps; the records they insert have ids with `run_id`, a text no other run has."""
-    asking, first, second = Questions(collection_id), f"{SKU}-{run_id}-1", f"{SKU}-{run_id}-2"
+    first, second = f"{SKU}-{run_id}-1", f"{SKU}-{run_id}-2"
     return [
-        *_access(),
+        *_access(asking.collection_id),
         *_collection(asking, first, second, photo),
         *_search(asking, first, photo),
         *_metadata(asking, first, second),
@@ -52,12 +52,12 @@ def credits_expected(steps: list[Step]) -> int:
     return sum(step.credits for step in steps)
 
 
-def _access() -> Iterator[Step]:
+def _access(collection_id: str) -> Iterator[Step]:
     yield Step("wrong token", questions.details(), other_token=True)
     for service in SERVICES:
         yield Step(f"service {service}", questions.authorize(service))
     for method in RECOGNITION_METHODS:
-        yield Step(f"recognition {method}", questions.recognition(method))
+        yield Step(f"recognition {method}", questions.recognition(method, collection_id))
 
 
 def _collection(asking: Questions, first: str, second: str, photo: str) -> Iterator[Step]:

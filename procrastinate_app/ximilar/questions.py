@@ -116,9 +116,9 @@ def colors(url: str) -> Call[Said]:
     return _post(fashion_vision.COLORS, {"records": [{"_url": url}]})
 
 
-def recognition(method: str) -> Call[Said]:
+def recognition(method: str, collection_id: str) -> Call[Said]:
     """Knock at a path of profile `recognition`; without a record nothing can happen there."""
-    return _post(f"/recognition/v2/{method}", {})
+    return _post(f"/recognition/v2/{method}", {"collection_id": collection_id})
 
 
 def _post(path: str, body: Mapping[str, Any]) -> Call[Said]:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from procrastinate_app.probe.steps import all_steps, credits_expected
+from procrastinate_app.ximilar.questions import Questions
 from tests.fix_system import COLLECTION, ROOT, TOKEN, Emulator, System
 
 SIMILARITY = "/similarity/fashion-new/v2/"
 GONE = {"kind": "status", "status": 404, "body": {"detail": "Not found."}}
-EXPECTED = credits_expected(all_steps("c", "https://example.com/1.jpg", "run"))
+EXPECTED = credits_expected(all_steps(Questions("c"), "https://example.com/1.jpg", "run"))
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -158,6 +159,20 @@ def test_a_dry_run_touches_no_network(emulator: Emulator, run: Run) -> None:
     assert found["credits"] == EXPECTED == sum(step["credits"] for step in found["steps"])
     assert f"{EXPECTED} credits" in run("--dry-run", **nothing).stdout
     assert emulator.calls() == []
+
+
+def test_another_path_of_the_collection(run: Run) -> None:
+    elsewhere = "/similarity/custom/v2"
+    done = run("--dry-run", "--json", XIMILAR_COLLECTION_PATH=elsewhere)
+    assert SIMILARITY not in done.stdout
+    assert f"POST {elsewhere}/insert" in [step["call"] for step in facts(done)["steps"]]
+
+
+def test_nothing_goes_to_the_usual_path_then(emulator: Emulator, run: Run) -> None:
+    """The emulator does not serve the other one."""
+    found = facts(run("--json", XIMILAR_COLLECTION_PATH="/similarity/custom/v2"))
+    assert found["settings"] == {"XIMILAR_API_PROFILE": "recognition"}
+    assert [call["path"] for call in emulator.calls() if call["path"].startswith(SIMILARITY)] == []
 
 
 @pytest.mark.parametrize("missing", ["XIMILAR_API_TOKEN", "XIMILAR_COLLECTION_ID"])

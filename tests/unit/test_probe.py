@@ -21,14 +21,16 @@ Answer = Response | XimilarError
 
 
 class Transport:
-    """Answers by the last part of the path; `sent` are those parts."""
+    """Answers by the last part of the path; `sent` are those parts, `paths` the whole."""
 
     def __init__(self, **answers: list[Answer]) -> None:
+        self.paths: list[str] = []
         self.sent: list[str] = []
         self._answers = answers
 
     def send(self, call: Call[Any]) -> Any:
         name = call.request.path.strip("/").rpartition("/")[2]
+        self.paths.append(call.request.path)
         self.sent.append(name)
         queue = self._answers.get(name) or [answer(200)]
         found = queue.pop(0) if len(queue) > 1 else queue[0]
@@ -44,11 +46,11 @@ def answer(status: int, **headers: str) -> Response:
 def prober(transport: Transport, *, rate: float = 1000) -> tuple[Prober, list[float]]:
     """A prober and how long it slept each time."""
     slept: list[float] = []
-    made = Prober(transport, transport, collection_id="c", rate=rate, sleep=slept.append)
+    made = Prober(transport, transport, asking=Questions("c"), rate=rate, sleep=slept.append)
     return made, slept
 
 
-def ignore(_outcome: Outcome) -> None:
+def ignore(_: object) -> None:
     """Nobody listens."""
 
 
@@ -97,6 +99,14 @@ def test_silence_is_an_answer_too_and_the_record_is_deleted() -> None:
     assert transport.sent == ["insert", "delete"]
 
 
+def test_it_is_deleted_where_it_was_inserted() -> None:
+    transport = Transport()
+    asking = Questions("c", "/elsewhere")
+    step = Step("insert", asking.insert({"a": "https://example.com/1.jpg"}), inserts=frozenset({"a"}))
+    Prober(transport, transport, asking=asking, rate=1000, sleep=ignore).run([step], told=ignore)
+    assert transport.paths == ["/elsewhere/insert", "/elsewhere/delete"]
+
+
 def test_a_record_that_cannot_be_deleted_is_named() -> None:
     asked, _ = prober(Transport(delete=[TimedOut("silence")]))
     asked.run([STEP], told=ignore)
@@ -110,7 +120,7 @@ def test_an_account_that_does_not_tell_its_credits() -> None:
 
 
 def every_said(make: Callable[[Step], Said | None]) -> Findings:
-    steps = all_steps("c", "https://example.com/1.jpg", "run")
+    steps = all_steps(Questions("c"), "https://example.com/1.jpg", "run")
     return Findings.of([Outcome(step, make(step), failure="" if make(step) else "no line") for step in steps])
 
 
