@@ -13,35 +13,25 @@ import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
 from functools import partial
-from statistics import median
 
-from ops.bench import gateway_report, servers
-from ops.bench.gateway_report import CLIENTS, DELAY, FEW_CLIENTS, Figures, Loads, Start
-from ops.bench.load import LoadError, load
+from ops.bench import gateway_processes, gateway_report, servers
+from ops.bench.gateway_report import CLIENTS_BEHIND, FEW_CLIENTS, Cell, Figures, Loads, Start
+from ops.bench.load import Effort, LoadError, load
 from ops.bench.machine import machine
 from ops.bench.pairs import alternate
 from ops.bench.record import Record
 from ops.bench.servers import HOME, Server, running
 from ops.local.programs import ProgramError
 
-WORKERS = (1, 2, 4)
+FULL = Effort(rounds=5, seconds=8, warm=2, trial=4)
+QUICK = Effort(rounds=1, seconds=2, warm=1, trial=1)
 REPEATED = 300  # questions, of those who ask what was asked before
 CACHE_SECONDS = 600
 NEEDED = {"wrk": "wrk", "cc": "gcc libc6-dev", "nginx": "nginx-light"}
 SBIN = "/usr/sbin"  # where Debian puts nginx, and which a user's PATH may lack
 
 DESIGNS = {"old": servers.old, "ours": servers.ours}
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """So many `rounds` of so many `seconds`; before the first, `warm` seconds that do not count."""
-
-    rounds: int
-    seconds: int
-    warm: int = 2
 
 
 def main(options: list[str]) -> int:
@@ -51,7 +41,7 @@ def main(options: list[str]) -> int:
     if lacking := [package for program, package in NEEDED.items() if shutil.which(program) is None]:
         print(f"needed and not here: apt-get install {' '.join(lacking)}", file=sys.stderr)
         return 1
-    effort = Effort(1, 3) if arguments.quick else Effort(5, 8)
+    effort = QUICK if arguments.quick else FULL
     print(f"{machine()}; load average {os.getloadavg()[0]:.1f}", flush=True)
     try:
         servers.build_upstream()
@@ -65,41 +55,32 @@ def main(options: list[str]) -> int:
 
 def _measure(record: Record, effort: Effort) -> Figures:
     workers = {
-        name: record.once(f"workers {name}", int, partial(_best_workers, name, effort)) for name in DESIGNS
+        (delay, connections): best
+        for delay, clients in CLIENTS_BEHIND.items()
+        for connections, best in record.once(
+            f"workers {delay:g} s",
+            dict[int, dict[str, int]],
+            partial(gateway_processes.best, DESIGNS, delay, clients, effort),
+        ).items()
     }
     loads = {
-        (delay, clients): record.once(
-            f"load {delay:g} s {clients}", Loads, partial(_loads, workers, delay, clients, effort)
-        )
-        for delay, clients in ((0.0, FEW_CLIENTS), *((DELAY, clients) for clients in CLIENTS))
+        cell: record.once(f"load {cell[0]:g} s {cell[1]}", Loads, partial(_loads, best, cell, effort))
+        for cell, best in workers.items()
     }
-    starts = record.once("start", dict[str, list[Start]], partial(_starts, workers, effort))
+    few = workers[0.0, FEW_CLIENTS]
+    starts = record.once("start", dict[str, list[Start]], partial(_starts, few, effort))
     cached = {
-        delay: record.once(f"cache {delay:g} s", Loads, partial(_cached, workers["ours"], delay, effort))
-        for delay in (0.0, DELAY)
+        delay: record.once(
+            f"cache {delay:g} s", Loads, partial(_cached, workers[delay, FEW_CLIENTS]["ours"], delay, effort)
+        )
+        for delay in CLIENTS_BEHIND
     }
     return Figures(workers, loads, starts, cached)
 
 
-def _best_workers(name: str, effort: Effort) -> int:
-    """Return the number of processes with which a design answers most, of those tried in turn."""
-    rates = alternate(
-        {str(workers): partial(_rate, name, workers, effort) for workers in WORKERS}, min(effort.rounds, 3)
-    )
-    best = max(rates, key=lambda workers: median(rates[workers]))
-    told = ", ".join(f"{workers}: {median(rates[workers]):,.0f}" for workers in rates)
-    print(f"{name}, requests/s by number of processes: {told}", flush=True)
-    return int(best)
-
-
-def _rate(name: str, workers: int, effort: Effort) -> float:
-    with running(servers.upstream(0)) as behind, running(DESIGNS[name](behind.url, workers)) as server:
-        (sample,) = _alternate({name: server}, FEW_CLIENTS, replace(effort, rounds=1))[name]
-        return sample.rate
-
-
-def _loads(workers: Mapping[str, int], delay: float, clients: int, effort: Effort) -> Loads:
+def _loads(workers: Mapping[str, int], cell: Cell, effort: Effort) -> Loads:
     """Load both designs, nginx, and the upstream alone."""
+    delay, clients = cell
     print(f"{clients} connections, upstream {delay * 1000:g} ms", flush=True)
     with ExitStack() as stack:
         behind = stack.enter_context(running(servers.upstream(delay)))
@@ -155,6 +136,8 @@ def _alternate(sides: Mapping[str, Server], clients: int, effort: Effort) -> Loa
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ops.bench gateway", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round: about two minutes, not twelve")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round: about three minutes, not fifteen"
+    )
     parser.add_argument("--resume", action="store_true", help="keep what an interrupted run has measured")
     return parser

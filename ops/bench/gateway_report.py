@@ -13,10 +13,13 @@ from ops.bench.table import figure
 DELAY = 0.2
 FEW_CLIENTS = 64
 CLIENTS = (64, 256, 512)
+CLIENTS_BEHIND = {0.0: (FEW_CLIENTS,), DELAY: CLIENTS}
 LEAST_SHARE = {64: 0.98, 256: 0.96, 512: 0.88}
 MOST_ADDED_MS = {64: 1.5, 256: 4.0}
 MIB = 2.0**20
+NAMES = {"old": "old", "ours": "ours", "nginx": "nginx, proxy only", "upstream": "the upstream alone"}
 
+Cell = tuple[float, int]  # seconds of the upstream's delay, connections
 Loads = dict[str, list[Sample]]
 
 
@@ -31,10 +34,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that was measured: `loads` by the upstream's delay in seconds and by the number of connections."""
+    """All that was measured; `workers` is the number of processes of each design, cell by cell."""
 
-    workers: Mapping[str, int]
-    loads: Mapping[tuple[float, int], Loads]
+    workers: Mapping[Cell, Mapping[str, int]]
+    loads: Mapping[Cell, Loads]
     starts: Mapping[str, list[Start]]
     cached: Mapping[float, Loads]
 
@@ -56,11 +59,9 @@ class Target:
 
 def show(figures: Figures) -> None:
     """Print the tables."""
-    names = {name: f"{name}, {count} processes" for name, count in figures.workers.items()}
-    names |= {"nginx": "nginx, proxy only", "upstream": "the upstream alone"}
-    _show_fast(figures, names)
-    _show_slow(figures, names)
-    _show_starts(figures, names)
+    _show_fast(figures)
+    _show_slow(figures)
+    _show_starts(figures)
     _show_cache(figures)
     headings = ("target", "goal", "median", "least to most", "")
     title = "Targets: medians of the ratios of each round, or of the rounds"
@@ -78,13 +79,14 @@ def _row(target: Target) -> tuple[str, ...]:
     )
 
 
-def _show_fast(figures: Figures, names: Mapping[str, str]) -> None:
-    rows = []
-    for name, samples in figures.loads[0.0, FEW_CLIENTS].items():
+def _show_fast(figures: Figures) -> None:
+    cell, rows = (0.0, FEW_CLIENTS), []
+    for name, samples in figures.loads[cell].items():
         rate = spread([sample.rate for sample in samples])
         rows.append(
             (
-                names[name],
+                NAMES[name],
+                _processes(figures, name, cell),
                 figure(rate.median),
                 f"{rate.noise:.0%}",
                 figure(_median_ms(samples, "p50")),
@@ -92,18 +94,19 @@ def _show_fast(figures: Figures, names: Mapping[str, str]) -> None:
                 figure(spread([sample.cpu * 1000 for sample in samples]).median),
             )
         )
-    headings = ("", "requests/s", "noise", "p50 ms", "p99 ms", "CPU s per 1,000")
+    headings = ("", "processes", "requests/s", "noise", "p50 ms", "p99 ms", "CPU s per 1,000")
     table.show(f"Upstream 0 ms, {FEW_CLIENTS} connections", headings, rows)
 
 
-def _show_slow(figures: Figures, names: Mapping[str, str]) -> None:
+def _show_slow(figures: Figures) -> None:
     sides = figures.loads[DELAY, FEW_CLIENTS]
     rows = []
     for name in sides:
         samples = [figures.loads[DELAY, clients][name] for clients in CLIENTS]
         rows.append(
             (
-                names[name],
+                NAMES[name],
+                *(_processes(figures, name, (DELAY, clients)) for clients in CLIENTS),
                 *(
                     f"{_shares(found, clients).median:.3f}"
                     for found, clients in zip(samples, CLIENTS, strict=True)
@@ -114,6 +117,7 @@ def _show_slow(figures: Figures, names: Mapping[str, str]) -> None:
         )
     headings = (
         "",
+        *(f"processes, {clients}" for clients in CLIENTS),
         *(f"share, {clients} conn." for clients in CLIENTS),
         *(f"p50 + ms, {clients}" for clients in CLIENTS),
         *(f"p99 + ms, {clients}" for clients in CLIENTS),
@@ -124,15 +128,17 @@ def _show_slow(figures: Figures, names: Mapping[str, str]) -> None:
     table.show(title, headings, rows)
 
 
-def _show_starts(figures: Figures, names: Mapping[str, str]) -> None:
+def _show_starts(figures: Figures) -> None:
     rows = []
     for name, starts in figures.starts.items():
         first = spread([start.first_answer for start in starts])
         idle, loaded = (
             spread([getattr(start, moment) / MIB for start in starts]).median for moment in ("idle", "loaded")
         )
-        rows.append((names[name], f"{first.median:.2f}", f"{first.noise:.0%}", figure(idle), figure(loaded)))
-    headings = ("", "first answer s", "noise", "MiB idle", "MiB loaded")
+        processes = _processes(figures, name, (0.0, FEW_CLIENTS))
+        seconds = (f"{first.median:.2f}", f"{first.noise:.0%}")
+        rows.append((NAMES[name], processes, *seconds, figure(idle), figure(loaded)))
+    headings = ("", "processes", "first answer s", "noise", "MiB idle", "MiB loaded")
     table.show("Start and memory (PSS of all processes)", headings, rows)
 
 
@@ -144,14 +150,20 @@ def _show_cache(figures: Figures) -> None:
             rows.append(
                 (
                     f"{name}, upstream {delay * 1000:g} ms",
+                    _processes(figures, "ours", (delay, FEW_CLIENTS)),
                     figure(rate.median),
                     f"{rate.noise:.0%}",
                     figure(_median_ms(samples, "p50")),
                     figure(spread([sample.cpu * 1000 for sample in samples]).median),
                 )
             )
-    headings = ("", "requests/s", "noise", "p50 ms", "CPU s per 1,000")
+    headings = ("", "processes", "requests/s", "noise", "p50 ms", "CPU s per 1,000")
     table.show(f"Cache, {FEW_CLIENTS} connections", headings, rows)
+
+
+def _processes(figures: Figures, name: str, cell: Cell) -> str:
+    """One for what is not tried with several."""
+    return str(figures.workers[cell].get(name, 1))
 
 
 def _targets(figures: Figures) -> Iterator[Target]:

@@ -19,6 +19,19 @@ class LoadError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """So many `rounds` of so many `seconds`; before the first, `warm` seconds that do not count.
+
+    `trial` are those in which a number of processes is tried.
+    """
+
+    rounds: int
+    seconds: int
+    warm: int
+    trial: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What one load gave: requests a second, seconds at p50 and p99, CPU seconds of the server a request."""
 

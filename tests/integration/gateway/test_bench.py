@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from ops.bench import load, servers
-from ops.bench.servers import Server
+from ops.bench.servers import Launch, Server
 
 CLIENTS = 4
 
@@ -41,3 +45,30 @@ def test_failures_are_not_counted_as_answers(upstream: Server) -> None:
         gateway.token = "another"
         with pytest.raises(load.LoadError, match="requests failed"):
             load.load(gateway, clients=CLIENTS, seconds=1)
+
+
+def test_a_load_has_a_million_questions_of_its_own() -> None:
+    asked: list[int] = []
+
+    class Answering(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            asked.extend(int(number) for number in re.findall(rb"(\d{9})\.jpg", body))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Not into the test's output."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as listener:
+        threading.Thread(target=listener.serve_forever).start()
+        try:
+            launch = Launch("listener", (), listener.server_port)
+            load.load(Server(launch, os.getpid(), 0), clients=CLIENTS, seconds=1)
+        finally:
+            listener.shutdown()
+    assert len(set(asked)) == len(asked) > CLIENTS
+    assert min(asked) % 1_000_000 <= CLIENTS
