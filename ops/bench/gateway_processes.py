@@ -37,11 +37,14 @@ def best(designs: Designs, delay: float, clients: Sequence[int], effort: Effort)
 
 
 def most(name: str, connections: int, found: Mapping[str, Sequence[Rates]]) -> int:
-    """Return the number of processes whose rounds have the highest median rate, and print all of them."""
+    """Return the number of processes whose rounds have the highest median rate, and print all of them.
+
+    Of equals it is the higher, as where none answered in time.
+    """
     rates = {count: median(rates[connections] for rates in found[_side(name, count)]) for count in COUNTS}
     told = ", ".join(f"{count}: {rate:,.0f}" for count, rate in rates.items())
     print(f"{name}, {connections} connections, requests/s by number of processes: {told}", flush=True)
-    return max(rates, key=lambda count: rates[count])
+    return max(rates, key=lambda count: (rates[count], count))
 
 
 def _side(name: str, count: int) -> str:

@@ -64,6 +64,10 @@ def test_the_median_round_decides() -> None:
     assert gateway_processes.most("old", 64, found) == 2
 
 
+def test_where_nothing_answers_in_time_there_are_most_processes() -> None:
+    assert gateway_processes.most("old", 64, {f"old x {count}": [{64: 0.0}] for count in (1, 2, 4)}) == 4
+
+
 def test_what_was_found_survives_an_interruption(tmp_path: Path) -> None:
     path = tmp_path / "record.jsonl"
     found = {64: {"old": 1}, 512: {"old": 4}}
