@@ -53,6 +53,7 @@ def keyed_plan(
         certain=policy.carry,
         strays=strays,
         would=Would(carry=would, remove=0 if policy.remove else len(gone)),
+        sku=metadata.get("sku_id"),
     )
 
 

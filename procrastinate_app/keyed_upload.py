@@ -50,8 +50,7 @@ class KeyedUploader:
         there = await self._store(push, plan.records, {stray.remote_id for stray in plan.strays})
         await self._update(push, [*plan.updates, *(there if plan.certain else [])])
         if push.pushed.complete:
-            stays = plan.keeps or any(answer.fault is None for answer in push.pushed.answers)
-            await self._take_out(push, plan.removals if stays else [])
+            await self._take_out(push, plan.leaving(push.pushed.answers))
         return push.pushed
 
     async def empty(self, errand: Errand) -> Pushed:

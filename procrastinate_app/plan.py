@@ -77,7 +77,8 @@ class Would:
 class Plan:
     """What to do, in this order: store `records`, carry out `replacements` one at a time, update, take `removals` out.
 
-    So that a product of several photos is never without one. `refused` are addresses with the reason, `listed`
+    So that a product of several photos is never without one: if none of its photos is stored, `leaving` are only those
+    removals that are of another SKU than its `sku`. `refused` are addresses with the reason, `listed`
     photos in all, `keeps` says that a listed photo is stored already and stays, `certain` that a new photo which
     proves to be there already is replaced (or updated), since its content may be anybody's.
     `strays` go out with the removals, whatever the policy is: they are no photos of the product's any more.
@@ -93,6 +94,13 @@ class Plan:
     certain: bool = False
     strays: Sequence[Stray] = ()
     would: Would = field(default_factory=Would)
+    sku: str | None = None
+
+    def leaving(self, answers: Sequence[Stored]) -> list[Record]:
+        """Return the removals to carry out once new photos had these answers."""
+        if self.keeps or any(answer.fault is None for answer in answers):
+            return self.removals
+        return [record for record in self.removals if record.metadata.get("sku_id") != self.sku]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +150,7 @@ def plan(
         keeps=bool(sorted_urls["keep"] or sorted_urls["would"]),
         certain=policy.carry,
         would=Would(carry=len(sorted_urls["would"]), remove=0 if policy.remove else len(gone)),
+        sku=metadata.get("sku_id"),
     )
 
 

@@ -37,9 +37,8 @@ class Uploader:
         push = Push.begin(errand)
         again = await self._store_new(push, plan)
         await self._replace(push, [*plan.replacements, *again])
-        stays = plan.keeps or any(answer.fault is None for answer in push.pushed.answers)
-        if stays and push.pushed.complete:
-            await self._take_out(push, plan.removals)
+        if push.pushed.complete:
+            await self._take_out(push, plan.leaving(push.pushed.answers))
         return push.pushed
 
     async def empty(self, errand: Errand) -> Pushed:

@@ -78,9 +78,10 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
         | {"content_hash": None, "request_id": None},
         set(),
     ),
+    "doubt_photo": ({**HERE, "product_id": 77, "sku": "s", "url": "u", "unsure": None}, {"photos_url"}),
     "forget_photo": ({**HERE, "product_id": 77, "sku": "s", "url": "u"}, {"photos_url", "raw_products_pkey"}),
     "share_photo": (
-        {**HERE, "product_id": 77, "sku": "s", "url": "u", "content_hash": None},
+        {**HERE, "product_id": 77, "sku": "s", "url": "u", "content_hash": None, "unsure": None},
         {"photos_url", "raw_products_pkey"},
     ),
     "forget_shared": ({**HERE, "product_id": 77, "url": "u"}, {"photos_url"}),

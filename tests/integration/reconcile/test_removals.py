@@ -317,3 +317,20 @@ def stock(harness: Harness, products: int) -> None:
           FROM raw_products
         """
     )
+
+
+@BOTH_PROFILES
+def test_under_a_number_that_is_another_products_now_nothing_is_left(harness: Harness) -> None:
+    """Numbered anew after a TRUNCATE, and the product that has the number now cannot be stored."""
+    first, second = harness.add("A", urls("A", 1)), harness.add("B", urls("B", 1))
+    harness.sync()
+    (refused,) = urls("C", 1)
+    harness.ximilar.refused.add(refused)
+    harness.edit(second, external_id="A", image_urls=Jsonb(urls("A", 1)), ximilar_status="pending")
+    harness.edit(first, external_id="C", image_urls=Jsonb([refused]), ximilar_status="pending")
+
+    harness.sync()
+    two_passes(harness)
+
+    assert harness.state(first) == "error"
+    assert set(harness.ximilar.photos()) == {("A", urls("A", 1)[0])}
