@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 import requests
@@ -19,16 +20,21 @@ CONFIGURATION = Path(__file__).parents[1] / "ops/proxy/haproxy.cfg"
 
 
 @contextlib.contextmanager
-def running(first: str, second: str) -> Iterator[str]:
+def running(
+    first: str,
+    second: str,
+    *,
+    configuration: Path = CONFIGURATION,
+    output: int | IO[bytes] = subprocess.DEVNULL,
+) -> Iterator[str]:
     """Yield the base URL of a proxy in front of two addresses (host:port); skip where there is no HAProxy."""
     program = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         pytest.skip("HAProxy is not installed (apt-get install haproxy)")
     bind = f"{HOST}:{free_port()}"
     variables = {"GATEWAY_BIND": bind, "GATEWAY_1": first, "GATEWAY_2": second}
-    command = [program, "-db", "-f", str(CONFIGURATION)]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, env={**os.environ, **variables}, stdout=quiet, stderr=quiet) as process:
+    command = [program, "-db", "-f", str(configuration)]
+    with subprocess.Popen(command, env={**os.environ, **variables}, stdout=output, stderr=output) as process:
         try:
             wait_until(lambda: process.poll() is not None or status(f"http://{bind}/readyz") == 200, 15)
             yield f"http://{bind}"

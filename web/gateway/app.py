@@ -89,7 +89,7 @@ def _access_log(settings: GatewaySettings, metrics: Metrics) -> AccessLog:
 
 def _cutter(settings: GatewaySettings, metrics: Metrics) -> Cutter:
     fetcher = PhotoFetcher(max_bytes=settings.photo_max_bytes, allow_private=settings.allow_private_urls)
-    return Cutter(fetcher, metrics, max_pixels=settings.photo_max_pixels)
+    return Cutter(fetcher, metrics, max_pixels=settings.photo_max_pixels, seconds=settings.cache_seconds)
 
 
 def _add_calls(

@@ -16,7 +16,7 @@ from .crop_urls import Crop, CropUrls, Expired, NotSigned
 from .cutter import Cutter
 from .exchange import Exchange
 from .photo_faults import PhotoUnusable
-from .problems import Problem
+from .problems import Problem, TooBusy, from_error
 
 
 class Crops:
@@ -98,6 +98,8 @@ class Crops:
             found = await self._cutter.cut(crops, ends)
         except PhotoUnusable as error:
             return [error.problem(502) for _ in crops]
+        except TooBusy as error:
+            return [from_error(error, "crop_url") for _ in crops]
         return [Photo(jpeg=jpeg) if jpeg else PhotoUnusable("outside").problem(502) for jpeg in found]
 
     async def _piece(self, crop: Crop, ends: float) -> bytes:

@@ -1,10 +1,11 @@
-"""Has photos fetched and cut: each photo once for all who want it, the cutting in a few threads of its own."""
+"""Has photos fetched and cut: each photo once for all who want it, the cutting in a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias, TypeVar
 
 import cachetools
 
@@ -12,30 +13,37 @@ from procrastinate_app.ximilar import errors
 
 from . import cutting
 from .crop_urls import Crop
-from .fetching import PhotoFetcher
+from .fetching import CONNECTIONS, PhotoFetcher
 from .metrics import Metrics
 from .photo_faults import PhotoUnusable
 from .problems import TooBusy
 from .waiting import before
 
+_Key = TypeVar("_Key")
+_Jpegs: TypeAlias = list[bytes | None]
+_Kept: TypeAlias = "cachetools.TTLCache[_Key, bytes]"
+
 KEPT_SECONDS = 60.0  # a photo, since its crops are mostly asked about one after another
-KEPT_BYTES = 64 * 1024 * 1024
-MAX_WAITING = 64
-THREADS = 2  # a picture takes up to four bytes a pixel while it is cut
+KEPT_BYTES = 16 * 1024 * 1024
+KEPT_PIECES_BYTES = 8 * 1024 * 1024
+MAX_FETCHES = CONNECTIONS
+MAX_EXPECTED = MAX_FETCHES // 2  # fetches made before anybody waits for them leave room for those who do
+MAX_QUEUED = 64
+MAX_QUEUED_BYTES = 32 * 1024 * 1024  # of the photos they are of; one of any size is taken
+THREADS = 1  # cutting.py says what memory each takes
 
 
 class Cutter:
-    """Cuts what `fetcher` gets; a photo of more than `max_pixels` is not touched."""
+    """Cuts what `fetcher` gets, of no more than `max_pixels`; gives a piece again for `seconds` (0: never)."""
 
-    def __init__(self, fetcher: PhotoFetcher, metrics: Metrics, *, max_pixels: int) -> None:
+    def __init__(self, fetcher: PhotoFetcher, metrics: Metrics, *, max_pixels: int, seconds: float) -> None:
         self._fetcher = fetcher
         self._metrics = metrics
         self._max_pixels = max_pixels
-        self._kept: cachetools.TTLCache[str, bytes] = cachetools.TTLCache(
-            KEPT_BYTES, KEPT_SECONDS, getsizeof=len
-        )
+        self._kept: _Kept[str] = cachetools.TTLCache(KEPT_BYTES, KEPT_SECONDS, getsizeof=len)
+        self._pieces: _Kept[Crop] = cachetools.TTLCache(KEPT_PIECES_BYTES, seconds, getsizeof=len)
         self._fetches: dict[str, asyncio.Task[bytes]] = {}
-        self._waiting = 0
+        self._queued: dict[object, bytes] = {}  # the photo of each cut that waits or is being made
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="cutter")
 
     async def start(self) -> None:
@@ -51,8 +59,8 @@ class Cutter:
         await self._fetcher.__aexit__()
 
     def expect(self, url: str) -> None:
-        """Begin to fetch a photo that will be cut."""
-        if url not in self._kept:
+        """Begin to fetch a photo that will be cut, unless much is being fetched already."""
+        if url not in self._kept and len(self._fetches) < MAX_EXPECTED:
             self._fetch(url)
 
     async def cut(self, crops: Sequence[Crop], ends: float) -> list[bytes | None]:
@@ -60,19 +68,41 @@ class Cutter:
 
         `ends` is of the monotonic clock. Raises PhotoUnusable, TooBusy.
         """
-        if self._waiting >= MAX_WAITING:
-            raise TooBusy
-        self._waiting += 1
+        found = {crop: self._pieces.get(crop) for crop in crops}
+        missing = [crop for crop, jpeg in found.items() if jpeg is None]
         try:
-            photo = await self._photo(crops[0].url, ends)
-            work = asyncio.get_running_loop().run_in_executor(self._threads, self._cut, photo, crops)
-            return await before(ends, work)
+            if missing:
+                photo = await self._photo(missing[0].url, ends)
+                found.update(zip(missing, await self._cut(photo, missing, ends), strict=True))
         except errors.TimedOut as error:
             raise PhotoUnusable("timed_out") from error
-        finally:
-            self._waiting -= 1
+        return [found[crop] for crop in crops]
 
-    def _cut(self, photo: bytes, crops: Sequence[Crop]) -> list[bytes | None]:
+    async def _cut(self, photo: bytes, crops: Sequence[Crop], ends: float) -> _Jpegs:
+        self._demand_room(photo)
+        ticket = object()  # all that the executor holds: what is cancelled stays in its queue for a while
+        self._queued[ticket] = photo
+        future = self._threads.submit(self._make, ticket, crops)
+        # Until it is done and not until nobody waits: a cut that has begun cannot be stopped.
+        future.add_done_callback(lambda _: self._queued.pop(ticket, None))
+        work = asyncio.wrap_future(future)
+        try:
+            jpegs = await before(ends, work)
+        finally:
+            work.cancel()  # a cut that has not begun is dropped
+        for crop, jpeg in zip(crops, jpegs, strict=True):
+            if jpeg is not None and len(jpeg) <= KEPT_PIECES_BYTES:
+                self._pieces[crop] = jpeg
+        return jpegs
+
+    def _demand_room(self, photo: bytes) -> None:
+        held = {id(one): len(one) for one in list(self._queued.values())}
+        added = 0 if id(photo) in held else len(photo)
+        if len(self._queued) >= MAX_QUEUED or (held and sum(held.values()) + added > MAX_QUEUED_BYTES):
+            raise TooBusy
+
+    def _make(self, ticket: object, crops: Sequence[Crop]) -> _Jpegs:
+        photo = self._queued[ticket]
         with self._metrics.cut_seconds.time():
             return cutting.cut(photo, crops, max_pixels=self._max_pixels)
 
@@ -83,20 +113,20 @@ class Cutter:
     def _fetch(self, url: str) -> asyncio.Task[bytes]:
         task = self._fetches.get(url)
         if task is None:
+            if len(self._fetches) >= MAX_FETCHES:
+                raise TooBusy
             task = self._fetches[url] = asyncio.create_task(self._fetched(url))
             task.add_done_callback(lambda done: self._landed(url, done))
         return task
 
     async def _fetched(self, url: str) -> bytes:
-        outcome = "ok"
         try:
             with self._metrics.photo_seconds.time():
                 photo = await self._fetcher.fetch(url)
-        except PhotoUnusable as error:
-            outcome = error.cause
+        except (PhotoUnusable, TooBusy) as error:
+            self._metrics.photo_fetches.labels(error.cause).inc()
             raise
-        finally:
-            self._metrics.photo_fetches.labels(outcome).inc()
+        self._metrics.photo_fetches.labels("ok").inc()
         if len(photo) <= KEPT_BYTES:
             self._kept[url] = photo
         return photo

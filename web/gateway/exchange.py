@@ -13,9 +13,8 @@ from .problems import Problem
 Scope = dict[str, Any]
 
 ROUTES = ("/detect", "/tag", "/search", "/recognize")
-CROP = (
-    "/crops/{name}"  # stands for all of them in metrics and the log: the name of a crop is as good as a key
-)
+# Stands for all of them in metrics and the log: the name of a crop is as good as a key.
+CROP = "/crops/{name}"
 HANDLERS = frozenset((*ROUTES, CROP, "/health", "/livez", "/readyz", "/metrics", "/docs", "/openapi.json"))
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 

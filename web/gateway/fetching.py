@@ -8,18 +8,24 @@ time). No redirect is followed, nothing is decompressed, and no token goes along
 from __future__ import annotations
 
 import asyncio
-import socket
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import yarl
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from procrastinate_app.ximilar import urls
 
 from .photo_faults import PhotoUnusable
+from .problems import TooBusy
+from .resolving import AddressRefused, PublicResolver, Resolver
 
 FETCH_SECONDS = 10.0
-CONNECTIONS = 8  # each may hold a whole photo
+QUEUE_SECONDS = 10.0  # for a free connection, before that
+CONNECTIONS = 32
+CONNECTIONS_PER_HOST = 8  # a host that is slow is so to its own photos
+LARGEST_AT_ONCE = 4  # what is being downloaded may not be more bytes than so many of the largest photos
 
 
 class PhotoFetcher:
@@ -31,12 +37,17 @@ class PhotoFetcher:
     def __init__(self, *, max_bytes: int, allow_private: bool) -> None:
         self._max_bytes = max_bytes
         self._allow_private = allow_private
+        self._bytes = 0
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> PhotoFetcher:
-        resolver = aiohttp.ThreadedResolver() if self._allow_private else PublicResolver()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, resolver=resolver),
+            connector=aiohttp.TCPConnector(
+                limit=CONNECTIONS,
+                limit_per_host=CONNECTIONS_PER_HOST,
+                resolver=Resolver() if self._allow_private else PublicResolver(),
+            ),
+            trace_configs=[_waits_apart()],
             headers={"User-Agent": "ximilar-gateway", "Accept": "image/*", "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -49,11 +60,11 @@ class PhotoFetcher:
             await self._session.close()
 
     async def fetch(self, url: str) -> bytes:
-        """Return the photo's bytes, whatever they are. Raises PhotoUnusable."""
+        """Return the photo's bytes, whatever they are. Raises PhotoUnusable, TooBusy."""
         try:
             address = urls.photo_url(url, allow_private=self._allow_private)
-            async with asyncio.timeout(FETCH_SECONDS):
-                return await self._download(address)
+            async with asyncio.timeout(FETCH_SECONDS) as limit:
+                return await self._download(address, limit)
         except urls.UrlRefused as error:
             raise PhotoUnusable("address_refused") from error
         except TimeoutError as error:
@@ -62,41 +73,42 @@ class PhotoFetcher:
             refused = isinstance(error.__cause__, AddressRefused)
             raise PhotoUnusable("address_refused" if refused else "unreachable") from error
 
-    async def _download(self, url: str) -> bytes:
+    async def _download(self, url: str, limit: asyncio.Timeout) -> bytes:
         assert self._session is not None, "enter the fetcher first"
-        # As it is spelt: what was signed is what is asked for.
-        async with self._session.get(yarl.URL(url, encoded=True), allow_redirects=False) as answer:
+        asked = yarl.URL(url, encoded=True)  # as it is spelt: what was signed is what is asked for
+        async with self._session.get(asked, allow_redirects=False, trace_request_ctx=limit) as answer:
             if answer.status != 200:
                 raise PhotoUnusable("not_there")
             if (answer.content_length or 0) > self._max_bytes:
                 raise PhotoUnusable("too_large")
-            found = bytearray()
-            async for chunk in answer.content.iter_any():
+            return await self._read(answer.content)
+
+    async def _read(self, content: aiohttp.StreamReader) -> bytes:
+        found = bytearray()
+        try:
+            async for chunk in content.iter_any():
                 found += chunk
+                self._bytes += len(chunk)
                 if len(found) > self._max_bytes:
                     raise PhotoUnusable("too_large")
+                if self._bytes > self._max_bytes * LARGEST_AT_ONCE:
+                    raise TooBusy
             return bytes(found)
+        finally:
+            self._bytes -= len(found)
 
 
-class AddressRefused(OSError):
-    """A public name with an address that is not."""
+def _waits_apart() -> aiohttp.TraceConfig:
+    """Let a request's time begin anew when it has its connection: others may be slow to give theirs back."""
 
+    def allow(seconds: float) -> Callable[[Any, SimpleNamespace, Any], Awaitable[None]]:
+        async def reschedule(_session: Any, context: SimpleNamespace, _params: Any) -> None:
+            limit: asyncio.Timeout = context.trace_request_ctx
+            limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
-class PublicResolver(AbstractResolver):
-    """Resolves names, and refuses one of whose addresses any is not public."""
+        return reschedule
 
-    def __init__(self, resolver: AbstractResolver | None = None) -> None:
-        self._resolver = resolver or aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Return the addresses. Raises OSError."""
-        found = await self._resolver.resolve(host, port, family)
-        if not all(urls.is_public_address(entry["host"]) for entry in found):
-            raise AddressRefused("the name resolves to an address that is not public")
-        return found
-
-    async def close(self) -> None:
-        """Close what it asks."""
-        await self._resolver.close()
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_queued_start.append(allow(QUEUE_SECONDS))
+    trace.on_connection_queued_end.append(allow(FETCH_SECONDS))
+    return trace

@@ -12,6 +12,7 @@ DETAILS: Mapping[str, str] = {
     "not_there": "The photo's host does not give it.",
     "too_large": "The photo has too many bytes.",
     "too_many_pixels": "The photo has too many pixels.",
+    "too_many_scans": "The photo is coded in too many passes.",
     "not_a_picture": "The photo cannot be read.",
     "outside": "The garment's box lies outside the photo.",
     "timed_out": "The photo did not arrive in time.",

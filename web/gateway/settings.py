@@ -121,8 +121,9 @@ VARIABLES = (
     Variable(
         "GATEWAY_PHOTO_MAX_PIXELS",
         "photo_max_pixels",
-        "the most pixels of such a photo; each takes up to 4 bytes while it is cut, by two threads a process",
-        "50000000",
+        "the most pixels of such a photo, four times as many of a JPEG that is not progressive; a process cuts one"
+        " at a time, in up to 17 bytes a pixel",
+        "16000000",
         environment.whole(10_000, 1_000_000_000),
     ),
     Variable(

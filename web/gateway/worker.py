@@ -109,9 +109,8 @@ class GatewayProtocol(ASGIProtocol):  # type: ignore[misc]
         return hostless or self.worker.leaving or bool(super()._will_close(request, response_requires_close))
 
     def _is_websocket_upgrade(self, _request: Any) -> bool:
-        return (
-            False  # an offer to change protocols may be ignored (RFC 9110, 7.8); there are no WebSockets here
-        )
+        # An offer to change protocols may be ignored (RFC 9110, 7.8); there are no WebSockets here.
+        return False
 
     def _send_error_response(self, status: int, _message: str, extra_headers: Any = ()) -> None:
         # gunicorn's message may quote the request; ours is constant.

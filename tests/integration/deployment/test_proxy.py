@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -95,3 +96,21 @@ def test_gateway_that_is_not_ready_is_left_out(proxy: str, gateways: tuple[Gatew
 
 def test_metrics_are_not_passed_on(proxy: str) -> None:
     assert haproxy.status(f"{proxy}/metrics") == 404
+
+
+def test_the_name_of_a_crop_is_not_logged(gateways: tuple[Gateway, Gateway], tmp_path: Path) -> None:
+    """However much is logged; the sample's own level leaves out all requests."""
+    talkative = tmp_path / "haproxy.cfg"
+    text = haproxy.CONFIGURATION.read_text()
+    assert "local0 notice" in text
+    talkative.write_text(text.replace("local0 notice", "local0 debug"))
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        addresses = [gateway.address for gateway in gateways]
+        with haproxy.running(*addresses, configuration=talkative, output=output) as url:
+            for gateway in gateways:
+                gateway.ready = False
+            for path in ("/crops/secret-token.jpg", "/other"):
+                assert haproxy.status(url + path) == 503
+            wait_until(lambda: "/other" in log.read_text(), 10)
+    assert "secret-token" not in log.read_text()

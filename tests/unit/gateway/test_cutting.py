@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from web.gateway import cutting
 from web.gateway.crop_urls import Crop
 from web.gateway.photo_faults import PhotoUnusable
 
+ROOT = Path(__file__).parents[3]
 MAX_PIXELS = 20_000_000
 RED, GREEN, BLUE, WHITE = (200, 0, 0), (0, 160, 0), (0, 0, 200), (255, 255, 255)
 
@@ -106,13 +110,14 @@ def test_a_box_of_a_picture_of_another_size_is_scaled() -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("told", ["as stored", "as shown", "nothing"])
-def test_orientation(orientation: int, told: str) -> None:
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_orientation(kind: str, orientation: int, told: str) -> None:
     """Whichever of both pictures the box is of, the crop shows the garment upright."""
     shown = flag()
     stored = shown if orientation == 1 else shown.transpose(_INVERSE[orientation])
     exif = Image.Exif()
     exif[0x0112] = orientation
-    photo = encoded(stored, "JPEG", exif=exif, quality=95)
+    photo = encoded(stored, kind, exif=exif, quality=95)
     swaps = stored.size != shown.size
     if told == "as shown" and swaps:
         piece = cut(photo, 0, 0, 150, 100, size=shown.size)
@@ -141,6 +146,9 @@ def _red(image: Image.Image) -> tuple[int, int, int, int]:
     return box
 
 
+PHOTO = encoded(flag(), "JPEG")
+
+
 def bomb(width: int, height: int) -> bytes:
     """A PNG of a few bytes whose head promises so many pixels."""
 
@@ -160,7 +168,94 @@ def test_a_bomb_is_refused_by_its_head(size: tuple[int, int]) -> None:
     assert caught.value.cause == "too_many_pixels"
 
 
-PHOTO = encoded(flag(), "JPEG")
+def refused(photo: bytes) -> str:
+    """The cause for which a photo is not cut."""
+    with pytest.raises(PhotoUnusable) as caught:
+        cutting.cut(photo, [Crop("u", (0, 0, 9, 9))], max_pixels=MAX_PIXELS)
+    return caught.value.cause
+
+
+def test_a_jpeg_in_one_go_may_have_four_times_the_pixels() -> None:
+    image = flag(6000, 5000)
+    piece = cut(encoded(image, "JPEG"), 0, 0, 6000, 5000)
+    assert [color(piece, *at) for at in ((0.1, 0.1), (0.9, 0.1), (0.5, 0.9))] == [RED, GREEN, BLUE]
+    small = cut(encoded(image, "JPEG"), 2800, 2400, 3200, 2600)
+    assert [color(small, *at) for at in ((0.1, 0.1), (0.9, 0.1), (0.5, 0.9))] == [RED, GREEN, BLUE]
+    assert refused(encoded(image, "JPEG", progressive=True)) == "too_many_pixels"
+    assert refused(encoded(flag(9000, 9000), "JPEG")) == "too_many_pixels"
+
+
+def test_a_photo_with_another_behind_it_is_one_photo() -> None:
+    photo = encoded(flag(6000, 5000), "MPO", save_all=True, append_images=[flag()])
+    piece = cut(photo, 0, 0, 6000, 5000)
+    assert [color(piece, *at) for at in ((0.1, 0.1), (0.9, 0.1), (0.5, 0.9))] == [RED, GREEN, BLUE]
+
+
+def progressive(times: int, before: bytes = b"") -> bytes:
+    """A progressive JPEG whose last scan comes so many times more, each with `before` in front."""
+    photo = encoded(flag(), "JPEG", progressive=True)
+    last, end = photo.rindex(b"\xff\xda"), photo.rindex(b"\xff\xd9")
+    return photo[:end] + (before + photo[last:end]) * times + photo[end:]
+
+
+_END_IN_A_COMMENT = b"\xff\xfe\x00\x04\xff\xd9"
+
+
+@pytest.mark.parametrize("before", [b"", _END_IN_A_COMMENT])
+def test_scans_without_end_are_refused_before_they_are_decoded(before: bytes) -> None:
+    assert cutting.cut(progressive(20, before), [Crop("u", (0, 0, 9, 9))], max_pixels=MAX_PIXELS)[0]
+    assert refused(progressive(100, before)) == "too_many_scans"
+
+
+def test_segments_without_end_are_refused() -> None:
+    assert refused(PHOTO[:2] + b"\xff\xfe\x00\x02" * 5000 + PHOTO[2:]) == "too_many_scans"
+
+
+def test_scans_of_pictures_inside_and_behind_are_not_counted() -> None:
+    hidden = b"\xff\xda" * 200
+    comment = b"\xff\xfe" + (len(hidden) + 2).to_bytes(2) + hidden
+    assert cut(PHOTO[:2] + comment + PHOTO[2:] + hidden, 0, 0, 9, 9)
+
+
+SIDE = 3000
+MOST_BYTES = 18  # a pixel, with something for what a process holds anyway
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+LARGE: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "transparent": ("PNG", "RGBA", {}),
+    "one colour transparent": ("PNG", "RGB", {"transparency": (1, 2, 3)}),
+    "palette": ("GIF", "P", {}),
+    "webp": ("WEBP", "RGBA", {}),
+    "turned by Pillow": ("TIFF", "CMYK", {"exif": TURNED, "compression": "tiff_lzw"}),
+    "progressive": ("JPEG", "RGB", {"progressive": True, "subsampling": 0}),
+    "turned": ("JPEG", "RGB", {"exif": TURNED}),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_memory_is_bounded_by_the_pixels(name: str) -> None:
+    kind, mode, options = LARGE[name]
+    photo = encoded(Image.new("RGB", (SIDE, SIDE), BLUE).convert(mode), kind, **options)
+    assert memory(photo, SIDE, SIDE**2) < MOST_BYTES * SIDE**2
+
+
+def test_four_times_the_pixels_take_no_more_memory() -> None:
+    photo = encoded(Image.new("RGB", (2 * SIDE, 2 * SIDE), BLUE), "JPEG", exif=TURNED)
+    assert memory(photo, 2 * SIDE, SIDE**2) < MOST_BYTES * SIDE**2
+
+
+def memory(photo: bytes, side: int, max_pixels: int) -> int:
+    """The most bytes that another process holds while it cuts a photo, over what it held before."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.unit.gateway.cutting_memory",
+        str(side),
+        str(side),
+        str(max_pixels),
+    ]
+    done = subprocess.run(command, input=photo, capture_output=True, cwd=ROOT, timeout=60, check=True)
+    return int(done.stdout)
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from web.gateway.fetching import AddressRefused, PhotoFetcher, PublicResolver
+from web.gateway import fetching
+from web.gateway.fetching import PhotoFetcher
 from web.gateway.photo_faults import PhotoUnusable
+from web.gateway.resolving import AddressRefused, PublicResolver
 
 
 class Names(AbstractResolver):
@@ -97,3 +100,31 @@ def test_a_name_for_this_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(PhotoUnusable) as caught:
         fetch("http://rebind.example.com/a.jpg")
     assert caught.value.cause == "address_refused"
+
+
+@pytest.mark.parametrize("allow_private", [False, True])
+def test_slow_names_of_photos_leave_the_loops_own_threads_free(
+    monkeypatch: pytest.MonkeyPatch, allow_private: bool
+) -> None:
+    over, begun = threading.Event(), threading.Event()
+
+    def slow(*_args: object, **_options: object) -> list[object]:
+        begun.set()
+        over.wait(20)
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+
+    async def ask() -> None:
+        async with PhotoFetcher(max_bytes=1000, allow_private=allow_private) as fetcher:
+            urls = [f"http://slow-{number}.example.com/a.jpg" for number in range(fetching.CONNECTIONS)]
+            tasks = [asyncio.create_task(fetcher.fetch(url)) for url in urls]
+            try:
+                assert await asyncio.to_thread(begun.wait, 10)
+                async with asyncio.timeout(5):
+                    await asyncio.gather(*(asyncio.to_thread(int) for _ in range(50)))
+            finally:
+                over.set()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(ask())
