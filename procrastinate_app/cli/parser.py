@@ -83,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_operating(add)
     _add_enqueueing(add)
     _add_comparing(add)
+    _add_asking(add)
     _add_reports(add)
     return parser
 
@@ -208,6 +209,9 @@ def _add_comparing(add: _Commands) -> None:
         metavar="N",
         help="search N synced products with their own photo and report recall; this is paid for",
     )
+
+
+def _add_asking(add: _Commands) -> None:
     asking = add(
         "probe",
         probe.probe,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from ..ximilar import profiles
 from ..ximilar.fashion import SEARCH_METHODS
-from ..ximilar.fashion_collection import DUPLICATE
+from ..ximilar.fashion_collection import DUPLICATE, PAGE_RECORDS
 from ..ximilar.questions import RECOGNITION_METHODS, SERVICES, TOO_MANY, Said
 from .run import Outcome
-from .steps import FARTHEST, METADATA
+from .steps import FARTHEST, METADATA, PAGES
 
 UNKNOWN = "not found out"
 
@@ -71,8 +71,10 @@ class Findings:
             "a duplicate insert": self._with_cost("duplicate"),
             "reasons of skipped records": self._reasons(),
             "update of fields": self._update(),
+            "update with null": self._update_with_null(),
             "update of an unknown id": self._shown("update unknown"),
             "delete of an unknown id": self._shown("delete unknown"),
+            **{f"page {number} of up to {PAGE_RECORDS} records": self._page(number) for number in PAGES},
             "a query by id returns itself": self._itself(),
             "distances": self._distances(),
             f"{TOO_MANY} records": self._too_many(),
@@ -155,6 +157,23 @@ class Findings:
         kept = METADATA.keys() <= said.kept.keys()
         return f"{'merges' if kept else 'replaces'}; {self._shown('update')}"
 
+    def _update_with_null(self) -> str:
+        """What becomes of a field that is sent as null, as those are that a product no longer has."""
+        before, after = self._said("get"), self._said("get after null")
+        asked = before is not None and "name" in before.kept and self._worked("update with null")
+        if not asked or after is None or not after.ids:
+            return self._shown("update with null")
+        return f"{_left(after.kept)}; {self._shown('update with null')}"
+
+    def _page(self, number: int) -> str:
+        said = self._said(f"page {number}")
+        if said is None or not said.succeeded:
+            return self._shown(f"page {number}")
+        again = self._said(f"page {number - 1}")
+        same = ", the page before again" if again is not None and said.ids and said.ids == again.ids else ""
+        followed = "another follows" if said.more else "none follows"
+        return f"{len(said.ids)} records{same}, {followed}; {self._shown(f'page {number}')}"
+
     def _itself(self) -> str:
         said = self._said(f"{self.search_method} by id")
         if said is None:
@@ -188,3 +207,10 @@ class Findings:
             return UNKNOWN
         listed = ", ".join(f"{name} {cost}" for name, cost in known.items() if cost)
         return f"{sum(known.values())} in all: {listed or 'nothing cost any'}"
+
+
+def _left(kept: Mapping[str, object]) -> str:
+    """What is left of the field that was sent as null."""
+    if "name" not in kept:
+        return "the field is gone"
+    return "the field is null" if kept["name"] is None else f"the field is {kept['name']!r}"[:100]

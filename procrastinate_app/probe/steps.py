@@ -16,6 +16,7 @@ INSERT, SEARCH_BY_ID, SEARCH_BY_IMAGE, DETECT, COLORS = 10, 1, 10, 5, 5
 """Credits for an image: what Ximilar's price list and integrators say, `COLORS` is a guess."""
 
 SKU = "ximilar-sync-probe"
+PAGES = (1, 2)
 METADATA: Mapping[str, str] = {"sku_id": SKU, "product_id": SKU, "brand": "probe"}
 
 
@@ -67,6 +68,8 @@ def _collection(asking: Questions, first: str, second: str, photo: str) -> Itera
     yield Step("duplicate", inserted, weighed=True, inserts=frozenset({first}))
     mixed = asking.insert({first: photo, second: UNREADABLE}, **METADATA)
     yield Step("duplicate and unreadable", mixed, weighed=True, inserts=frozenset({first, second}))
+    for number in PAGES:
+        yield Step(f"page {number}", asking.page(number))
 
 
 def _search(asking: Questions, first: str, photo: str) -> Iterator[Step]:
@@ -80,6 +83,8 @@ def _search(asking: Questions, first: str, photo: str) -> Iterator[Step]:
 def _metadata(asking: Questions, first: str, second: str) -> Iterator[Step]:
     yield Step("update", asking.update(first, name="changed"), weighed=True)
     yield Step("get", asking.get(first), weighed=True)
+    yield Step("update with null", asking.update(first, name=None))
+    yield Step("get after null", asking.get(first))
     yield Step("get in part", asking.get(first, second))
     yield Step("update unknown", asking.update(second, name="changed"), inserts=frozenset({second}))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import envelope, fashion, fashion_vision, fields
 from .calls import Call, Request, Response
+from .fashion_collection import FashionRecords
 
 SERVICES = ("fashion-tagging", "fashion-similarity", "dominant-colors")
 RECOGNITION_METHODS = ("collectImage", "collectRemove", "detect", "classify", "visualSearch")
@@ -26,7 +27,8 @@ class Said:
 
     `code` and `text` are the body's; `detail` says that its framework refused before the method ran. `ids`,
     `distances` and `kept` (metadata of the first record) are of the records answered, `skipped` is {id: code of the
-    reason}, `analysed` how many records have a status, `names` the keys of the dominant colours.
+    reason}, `analysed` how many records have a status, `names` the keys of the dominant colours, `more`
+    that there is a next page.
     """
 
     http: int
@@ -39,6 +41,7 @@ class Said:
     skipped: Mapping[str, int | None] = field(default_factory=dict)
     analysed: int = 0
     names: tuple[str, ...] = ()
+    more: bool = False
     retry_after: float | None = None
 
     @property
@@ -74,8 +77,8 @@ class Questions:
         """Read records with all their fields."""
         return self._ask("get", {"records": _named(ids), "fields_to_return": ["*"]})
 
-    def update(self, record_id: str, **metadata: str) -> Call[Said]:
-        """Change metadata of a record."""
+    def update(self, record_id: str, **metadata: str | None) -> Call[Said]:
+        """Change metadata of a record; None is sent as null."""
         return self._ask("update", {"records": [{"_id": record_id, **metadata}], "fields_to_return": ["*"]})
 
     def delete(self, *ids: str) -> Call[Said]:
@@ -85,6 +88,11 @@ class Questions:
     def first_page(self) -> Call[Said]:
         """List the first record of the collection."""
         return self._ask("allRecords?size=1&page=1", {"fields_to_return": ["_id"]})
+
+    def page(self, number: int) -> Call[Said]:
+        """List a page as a comparison with the collection does."""
+        listing = FashionRecords(self.path, self.collection_id).page(number)
+        return Call("ask", listing.request, _read)
 
     def search(self, method: str, k: int, *, record_id: str = "", url: str = "") -> Call[Said]:
         """Search by a record of the collection, or by a photo."""
@@ -145,6 +153,7 @@ def _read(response: Response) -> Said:
         skipped=dict(_skipped(record) for record in fields.objects(answer.get("skipped_records"))),
         analysed=sum("_status" in record for record in records),
         names=tuple(map(str, colours)),
+        more=bool(answer.get("next")),
         retry_after=envelope.retry_after(response.headers),
     )
 

@@ -79,6 +79,9 @@ def test_what_is_found_out_in_both_readings(emulator: Emulator, run: Run, mirror
     assert answers["a duplicate insert"].endswith("credits: 0")
     assert answers["reasons of skipped records"].startswith("duplicate 211, unreadable photo 400")
     assert answers["update of fields"].startswith("merges")
+    assert answers["update with null"].startswith("the field is null; HTTP 200")
+    assert answers["page 1 of up to 500 records"].startswith("1 records, none follows; HTTP 200")
+    assert answers["page 2 of up to 500 records"].startswith("0 records, none follows; HTTP 200")
     assert answers["a query by id returns itself"] == "first"
     assert answers["distances"].startswith("0 to 0 over 1 neighbours")
     assert answers["11 records"].count("HTTP 400") == 2

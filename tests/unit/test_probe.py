@@ -13,6 +13,7 @@ from procrastinate_app.probe.run import Outcome, Prober
 from procrastinate_app.probe.steps import Step, all_steps
 from procrastinate_app.ximilar.calls import Call, Response
 from procrastinate_app.ximilar.errors import TimedOut, XimilarError
+from procrastinate_app.ximilar.fashion_collection import FashionRecords
 from procrastinate_app.ximilar.questions import Questions, Said, details
 
 STEP = Step("insert", Questions("c").insert({"a": "https://example.com/1.jpg"}), inserts=frozenset({"a"}))
@@ -153,6 +154,40 @@ def test_a_refusal_of_the_account_is_no_sign_of_a_path(status: int, in_the_body:
 def test_statuses_that_mirror_now_and_then_are_called_so() -> None:
     findings = every_said(lambda step: Said(210, 210) if step.name == "insert" else Said(200, 404))
     assert findings.answers()["HTTP status and status.code"] == "now the one, now the other"
+
+
+def test_what_is_asked_is_what_the_code_sends() -> None:
+    steps = {step.name: step for step in all_steps(Questions("c"), "https://example.com/1.jpg", "run")}
+    nulled = steps["update with null"].call.request.body["records"]
+    ours = FashionRecords("/similarity/fashion-new/v2", "c")
+    assert nulled[0]["name"] is None
+    for number in (1, 2):
+        assert steps[f"page {number}"].call.request == ours.page(number).request
+    assert not any(steps[name].credits for name in ("update with null", "page 1", "page 2"))
+
+
+@pytest.mark.parametrize(
+    ("kept", "answer"),
+    [
+        ({"sku_id": "A"}, "the field is gone"),
+        ({"sku_id": "A", "name": None}, "the field is null"),
+        ({"sku_id": "A", "name": "changed"}, "the field is 'changed'"),
+    ],
+)
+def test_what_becomes_of_a_field_that_is_null(kept: dict[str, str | None], answer: str) -> None:
+    gets: dict[str, dict[str, str | None]] = {"get": {"name": "changed"}, "get after null": kept}
+    findings = every_said(lambda step: Said(200, 200, ids=("a",), kept=gets.get(step.name, {})))
+    assert findings.answers()["update with null"] == f"{answer}; HTTP 200, status.code 200"
+
+
+@pytest.mark.parametrize("ids", [("a", "b"), ("c",)])
+def test_a_page_that_comes_again_is_told(ids: tuple[str, ...]) -> None:
+    pages = {"page 1": Said(200, 200, ids=("a", "b"), more=True), "page 2": Said(200, 200, ids=ids)}
+    answers = every_said(lambda step: pages.get(step.name)).answers()
+    again = ", the page before again" if ids == ("a", "b") else ""
+    first, second = (answers[f"page {number} of up to 500 records"] for number in (1, 2))
+    assert first.startswith("2 records, another follows")
+    assert second.startswith(f"{len(ids)} records{again}, none follows")
 
 
 @pytest.mark.parametrize(
