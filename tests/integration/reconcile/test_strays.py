@@ -9,7 +9,7 @@ import pytest
 from procrastinate_app.keyed_ledger import KeyedLedger
 from tests.integration.reconcile.harness import Harness, urls
 from tests.integration.reconcile.test_changes import repair, synced
-from tests.integration.reconcile.test_keyed_changes import ids, in_step
+from tests.integration.reconcile.test_keyed_changes import ids, in_step, said
 
 STRAY = "INSERT INTO strays VALUES ('fashion', 'collection-of-the-tests', %s, %s, true)"
 
@@ -52,3 +52,17 @@ def test_what_an_heir_takes_over_while_it_is_deleted_is_stored_again(
     assert (ended["changed"], ended["photos_missing"]) == (1, 2)
     assert harness.ximilar.photos() == harness.wanted()
     assert in_step(harness)
+
+
+def test_a_stray_goes_out_also_where_nothing_else_may(harness: Harness) -> None:
+    harness.variables["XIMILAR_REMOVE"] = "off"
+    product = synced(harness, 1)
+    harness.ximilar.put("stray", "https://photos.example.com/stray.jpg", {"sku_id": "A"})
+    harness.owner.execute(STRAY, ["stray", product])
+
+    ended = repair(harness)
+
+    assert (ended["changed"], ended["queued"], ended["photos_gone"], ended["would_remove"]) == (1, 1, 1, 0)
+    assert said(harness) == [("remove", "https://photos.example.com/stray.jpg")]
+    assert in_step(harness)
+    assert repair(harness)["changed"] == 0
