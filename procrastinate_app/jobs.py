@@ -36,7 +36,7 @@ class PatientJobManager(JobManager):
 
     def __init__(self, connector: BaseConnector) -> None:
         super().__init__(connector)
-        self._held: set[int] = set()
+        self._held: dict[int, int] = {}  # the attempt of each job that is at work here
         self._failing_since: float | None = None
         self._look_for_lost_jobs_at = time.monotonic() + LOST_JOBS_SECONDS
 
@@ -52,7 +52,7 @@ class PatientJobManager(JobManager):
             return None
         self._failing_since = None
         if job is not None and job.id is not None:
-            self._held.add(job.id)
+            self._held[job.id] = job.attempts
         return job
 
     async def _lost_job(self, worker_id: int) -> Job | None:
@@ -144,10 +144,15 @@ class PatientJobManager(JobManager):
                 functools.partial(ask, job_id=job.id, attempts=job.attempts, lock_held=job.lock)
             )
         finally:
-            self._held.discard(job.id or 0)
+            self._forget(job)
         if not held:
             # Taken over by a rescue, or ended by an earlier try whose answer was lost.
             log.warning("job_ended_elsewhere", job_id=job.id)
+
+    def _forget(self, job: Job) -> None:
+        # A job rescued by age may be at work here a second time: what ends is one of its lives.
+        if job.id is not None and self._held.get(job.id) == job.attempts:
+            del self._held[job.id]
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:

@@ -78,11 +78,13 @@ class Found:
 
     def counts(self, policy: Policy) -> dict[str, int]:
         """How many products and photos are not as they should be, and what the policy leaves so."""
-        totals = {name: sum(row[name] for row in self.changed) for name in ("missing", "stale", "gone")}
+        totals = {name: sum(row[name] for row in self.changed) for name in ("missing", "stale", "gone", "strays")}
         return {
             "changed": len(self.changed),
             "absent": len(self.absent),
-            **totals,
+            "missing": totals["missing"],
+            "stale": totals["stale"],
+            "gone": totals["gone"] + totals["strays"],
             "would_carry": 0 if policy.carry else totals["stale"],
             "would_remove": 0 if policy.remove else totals["gone"] + len(self.absent),
         }
@@ -273,7 +275,8 @@ async def _confirmed(tx: Session, collection: Collection, current: Row) -> int:
 
 
 def _may_be_repaired(row: Row, policy: Policy) -> bool:
-    if row["missing"] or row["absence"] is not None:
+    # Strays go out whatever the policy is.
+    if row["missing"] or row["strays"] or row["absence"] is not None:
         return True
     return bool((row["stale"] and policy.carry) or (row["gone"] and policy.remove))
 

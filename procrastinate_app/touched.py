@@ -33,7 +33,7 @@ async def queue_touched(database: Database, collection: Collection) -> int:
             for found in _ranges(notes):
                 queued += await _queue(tx, collection, *await _first_chunk(tx, *found))
             if any(note["ids"] is None and note["first_id"] is None for note in notes):
-                queued += await tx.value("enqueue_anywhere", limit=CHUNK)
+                queued += await _queue_anywhere(tx)
         if not notes:
             break
     if queued:
@@ -70,6 +70,14 @@ async def _first_chunk(tx: Session, after: int, last: int, only: list[int] | Non
             await tx.run("put_back_touched", first_id=end + 1, last_id=last)
             return after, end, None
     return after, last, only
+
+
+async def _queue_anywhere(tx: Session) -> int:
+    """Queue the first chunk of what waits anywhere and, if there may be more, put the note back."""
+    queued: int = await tx.value("enqueue_anywhere", limit=CHUNK)
+    if queued == CHUNK:
+        await tx.run("put_back_touched", first_id=None, last_id=None)
+    return queued
 
 
 async def _queue(tx: Session, collection: Collection, after: int, last: int, only: list[int] | None) -> int:

@@ -116,7 +116,7 @@ def _show(facts: dict[str, Any], output: Output) -> None:
         return
     rows = [{"what": _MEANINGS[name], "number": value} for name, value in facts.items() if name in _MEANINGS]
     output.table("Collection and catalogue", rows)
-    shown = ("product_id", "absence", "stored", "missing", "gone", "stale")
+    shown = ("product_id", "absence", "stored", "missing", "gone", "stale", "strays")
     output.table(f"Products, the first {LISTED}", facts["products"], shown)
     if "collection" in facts:
         found = [{"what": _OF_THE_COLLECTION[name], "number": n} for name, n in facts["collection"].items()]

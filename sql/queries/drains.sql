@@ -43,7 +43,9 @@ SELECT enqueue_v1(ARRAY(
       FROM public.raw_products p
      WHERE p.ximilar_status = 'pending' AND p.image_status IN ('uploaded', 'collage_ready')
        AND NOT EXISTS (SELECT FROM procrastinate_jobs j WHERE j.lock = 'product:' || p.id AND j.status = 'todo')
-       AND p.id NOT IN (SELECT m.product_id FROM runs r JOIN run_products m ON m.run_id = r.id WHERE r.drain_id = %(drain_id)s)
+       AND NOT EXISTS (
+        SELECT FROM runs r JOIN run_products m ON m.run_id = r.id
+         WHERE r.drain_id = %(drain_id)s AND m.product_id = p.id)
      ORDER BY p.id
      LIMIT %(limit)s
 ), %(run_id)s, '{}', 'sync_product', -5) AS products

@@ -142,7 +142,7 @@ DELETE FROM photos p USING heirs
 -- returns the last id seen and the photos recorded; no row when there are no more. What image_urls is must not be a
 -- condition beside the LIMIT: the planner takes arrays for so rare that it would read the whole table for each chunk.
 WITH chunk AS (
-    SELECT id, external_id, CASE WHEN jsonb_typeof(image_urls) = 'array' THEN image_urls ELSE '[]' END AS image_urls
+    SELECT id, external_id, CASE WHEN jsonb_typeof(image_urls) = 'array' THEN image_urls END AS image_urls
       FROM public.raw_products
      WHERE ximilar_status = 'synced' AND id > %(after)s
      ORDER BY id
@@ -156,7 +156,7 @@ WITH chunk AS (
     ON CONFLICT DO NOTHING
     RETURNING 1
 )
-SELECT max(id) AS last_id, count(*) AS products, (SELECT count(*) FROM adopted) AS photos
+SELECT max(id) AS last_id, count(image_urls) AS products, (SELECT count(*) FROM adopted) AS photos
   FROM chunk
 HAVING count(*) > 0
 

@@ -25,7 +25,7 @@ SELECT enqueue_v1(ARRAY(
 
 -- name: enqueue_resend
 -- Queues products to be sent again in full, outside a run: those of one SKU, or all that are synced (sku NULL).
--- A photo stored after `sent_before` counts as sent, so a job that is repeated sends nothing twice. A job that is
+-- A photo stored after `sent_before` counts as sent, so a job that is repeated sends nothing twice. A sync that is
 -- waiting already is told to. The caller holds the lock of lock_enqueueing.
 WITH chosen AS (
     SELECT p.id, 'product:' || p.id AS lock
@@ -35,7 +35,7 @@ WITH chosen AS (
     UPDATE procrastinate_jobs j
        SET args = j.args || jsonb_build_object('sent_before', extract(epoch FROM clock_timestamp()))
       FROM chosen
-     WHERE j.lock = chosen.lock AND j.status = 'todo'
+     WHERE j.lock = chosen.lock AND j.status = 'todo' AND j.task_name = 'sync_product'
     RETURNING chosen.id
 )
 SELECT (SELECT count(DISTINCT id) FROM told)

@@ -8,7 +8,7 @@ SELECT id FROM public.raw_products WHERE id > %(after)s ORDER BY id OFFSET %(lim
 -- The products with ids in (after, last] (or those of them in `only`) whose photos in the ledger are not what their
 -- row says, with the number of photos that are missing, gone and stale. `absence` is why the row has no place in
 -- the collection. A synced row without a ledger was synced before there was one and does not count; one that is
--- pending or in error is on its way. A stray counts as a photo that is gone. Fragments of addresses are not sent.
+-- pending or in error is on its way. Strays are no photos, and count apart. Fragments of addresses are not sent.
 -- Whatever image_urls is, it is read.
 WITH entry AS MATERIALIZED (
     SELECT p.id, p.ximilar_status = 'synced' AS synced,
@@ -37,7 +37,8 @@ WITH entry AS MATERIALIZED (
 ), compared AS (
     SELECT coalesce(l.id, s.product_id) AS id, count(s.product_id) AS stored,
            count(*) FILTER (WHERE s.product_id IS NULL) AS missing,
-           count(*) FILTER (WHERE l.url IS NULL) AS gone,
+           count(*) FILTER (WHERE s.url IS NOT NULL AND l.url IS NULL) AS gone,
+           count(*) FILTER (WHERE s.product_id IS NOT NULL AND s.url IS NULL) AS strays,
            count(*) FILTER (WHERE l.url IS NOT NULL AND s.content_hash <> e.content_hash) AS stale
       FROM listed l
       FULL JOIN stored s ON s.product_id = l.id AND s.url = l.url
@@ -45,10 +46,11 @@ WITH entry AS MATERIALIZED (
      GROUP BY 1
 )
 SELECT c.id AS product_id, coalesce(e.synced, false) AS synced,
-       CASE WHEN e.id IS NULL THEN 'gone' ELSE e.absence END AS absence, c.stored, c.missing, c.gone, c.stale
+       CASE WHEN e.id IS NULL THEN 'gone' ELSE e.absence END AS absence, c.stored, c.missing, c.gone, c.stale, c.strays
   FROM compared c LEFT JOIN entry e ON e.id = c.id
  WHERE c.stored > 0
-   AND (e.id IS NULL OR e.absence IS NOT NULL OR e.synced AND (c.missing > 0 OR c.gone > 0 OR c.stale > 0))
+   AND (e.id IS NULL OR e.absence IS NOT NULL
+        OR e.synced AND (c.missing > 0 OR c.gone > 0 OR c.stale > 0 OR c.strays > 0))
  ORDER BY c.id
 
 -- name: enqueue_repairs

@@ -77,19 +77,22 @@ SELECT %(profile)s, %(collection_id)s, remote_id, %(product_id)s, %(stored)s FRO
 ON CONFLICT (profile, collection_id, remote_id) DO UPDATE SET stored = excluded.stored
 
 -- name: drop_records
--- After they were deleted. One that is in the ledger was stored again by another job, before or since: it is to be
--- stored once more.
-WITH deleted AS (
-    DELETE FROM strays
-     WHERE profile = %(profile)s AND collection_id = %(collection_id)s AND remote_id = ANY (%(ids)s::text[])
-), doubtful AS (
+-- After they were deleted. One that is in the ledger was stored again by another job, before or since, or an heir has
+-- taken it over meanwhile: whose it is, it is to be stored once more. No row is deleted and written in one statement.
+WITH doubtful AS (
     DELETE FROM photos
-     WHERE product_id = %(product_id)s AND profile = %(profile)s AND collection_id = %(collection_id)s
-       AND remote_id = ANY (%(ids)s::text[])
-    RETURNING remote_id
+     WHERE profile = %(profile)s AND collection_id = %(collection_id)s AND remote_id = ANY (%(ids)s::text[])
+    RETURNING product_id, remote_id
+), deleted AS (
+    DELETE FROM strays s
+     WHERE s.profile = %(profile)s AND s.collection_id = %(collection_id)s AND s.remote_id = ANY (%(ids)s::text[])
+       AND NOT EXISTS (SELECT FROM doubtful WHERE doubtful.remote_id = s.remote_id)
 )
 INSERT INTO strays (profile, collection_id, remote_id, product_id, stored)
-SELECT %(profile)s, %(collection_id)s, remote_id, %(product_id)s, false FROM doubtful
+SELECT DISTINCT ON (remote_id) %(profile)s, %(collection_id)s, remote_id, product_id, false
+  FROM doubtful
+ ORDER BY remote_id, product_id
+ON CONFLICT (profile, collection_id, remote_id) DO UPDATE SET product_id = excluded.product_id, stored = false
 
 -- name: unsync_without_records
 -- What is synced and of which nothing is known was synced before there was a ledger, and would never be sent.

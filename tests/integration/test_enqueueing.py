@@ -145,6 +145,18 @@ def test_resend_makes_use_of_a_job_that_waits(database: Database, catalogue: Cat
     assert job["args"].keys() == {"product_id", "run_id", "sent_before"}
 
 
+def test_resend_leaves_a_removal_that_waits_alone(database: Database, catalogue: Catalogue) -> None:
+    """remove_photos knows no sent_before: told so, it would fail each time."""
+    product = catalogue.add()
+    removal, arguments = catalogue.queue(product.id), {"product_id": product.id}
+    catalogue.owner.execute("UPDATE procrastinate_jobs SET task_name = 'remove_photos'")
+    assert resend(database.url, product.sku) == 1
+    told = {job["id"]: job["args"] for job in catalogue.jobs(product.id)}
+    assert told.pop(removal) == arguments
+    (again,) = told.values()
+    assert again.keys() == {"product_id", "sent_before"}
+
+
 def test_a_zero_run_ends_at_once_as_a_success(staging_url: str, catalogue: Catalogue) -> None:
     begin(staging_url)
     (log,) = catalogue.logged()

@@ -276,6 +276,25 @@ def test_a_job_whose_end_a_fail_over_forgot_is_found_again(
     assert asyncio.run(run()) == [number, number]
 
 
+def test_the_end_of_a_rescued_life_does_not_forget_the_one_at_work(
+    catalogue: Catalogue, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job rescued by age may come to the same worker again while its first life still runs there."""
+    monkeypatch.setattr(jobs, "LOST_JOBS_SECONDS", 0.0)
+    catalogue.queue(catalogue.add().id)
+
+    async def two_lives(manager: PatientJobManager, first: Job, queue_worker: int) -> None:
+        catalogue.owner.execute("SELECT procrastinate_retry_job_v2(%s, now(), NULL, NULL, NULL)", [first.id])
+        second = await manager.fetch_job(None, queue_worker)
+        assert second is not None
+        await finish(manager, first)
+        assert await manager.fetch_job(None, queue_worker) is None, "the second is held"
+        await finish(manager, second)
+
+    fetch_then(worker, two_lives)
+    assert catalogue.statuses() == ["succeeded"]
+
+
 def test_a_worker_that_was_struck_off_ends_at_its_next_fetch(catalogue: Catalogue, worker: Worker) -> None:
     """No patience helps: it has to register again, and the supervisor starts it anew."""
     catalogue.queue(catalogue.add().id)

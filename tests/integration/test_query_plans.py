@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from procrastinate_app.plan import UNSURE
 from procrastinate_app.queries import SQL_FOLDER, sql
 from tests.fix_catalogue import Catalogue
 from tests.fix_postgres import Database
@@ -78,10 +79,10 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
         | {"content_hash": None, "request_id": None},
         set(),
     ),
-    "doubt_photo": ({**HERE, "product_id": 77, "sku": "s", "url": "u", "unsure": None}, {"photos_url"}),
+    "doubt_photo": ({**HERE, "product_id": 77, "sku": "s", "url": "u", "unsure": UNSURE}, {"photos_url"}),
     "forget_photo": ({**HERE, "product_id": 77, "sku": "s", "url": "u"}, {"photos_url", "raw_products_pkey"}),
     "share_photo": (
-        {**HERE, "product_id": 77, "sku": "s", "url": "u", "content_hash": None, "unsure": None},
+        {**HERE, "product_id": 77, "sku": "s", "url": "u", "content_hash": None, "unsure": UNSURE},
         {"photos_url", "raw_products_pkey"},
     ),
     "forget_shared": ({**HERE, "product_id": 77, "url": "u"}, {"photos_url"}),
@@ -104,6 +105,10 @@ INNER: dict[str, tuple[dict[str, Any], set[str]]] = {
     "enqueue_drain_retry": (
         {"limit": 1000, "run_id": None, "cursor": 5000},
         {"raw_products_ximilar_error", "ximilar_jobs_lock"},
+    ),
+    "enqueue_behind_drain": (
+        {"limit": 1000, "run_id": None, "drain_id": 1},
+        {"raw_products_ximilar_pending", "run_products_pkey", "runs_drain"},
     ),
     "enqueue_anywhere": ({"limit": 1000}, {"raw_products_ximilar_pending"}),
     "enqueue_repairs": ({"ids": [77, 78]}, {"ximilar_jobs_lock"}),
@@ -131,6 +136,18 @@ def large(database: Database, catalogue: Catalogue) -> psycopg.Connection:
     owner.execute(
         "UPDATE raw_products SET ximilar_status = 'error', updated_at = now() - interval '1 day' WHERE id % 50 = 1"
     )
+    fill_queue(owner)
+    fill_runs(owner)
+    fill_ledger(owner)
+    fill_comparisons(owner)
+    for statement in optional_indexes():
+        owner.execute(statement.encode())
+    owner.execute("VACUUM ANALYZE")
+    return connect(database.url)
+
+
+def fill_queue(owner: psycopg.Connection) -> None:
+    """Jobs, and what became of products before."""
     owner.execute(
         """
         INSERT INTO procrastinate_jobs (queue_name, task_name, lock, args, status)
@@ -141,23 +158,41 @@ def large(database: Database, catalogue: Catalogue) -> psycopg.Connection:
         """,
         [JOBS],
     )
-    owner.execute("INSERT INTO runs (kind) VALUES ('sync')")
-    owner.execute(
-        "INSERT INTO run_products "
-        "SELECT 1, n, n, CASE WHEN n %% 100 > 0 THEN 'synced' END FROM generate_series(1, %s) n",
-        [ROWS],
-    )
-    owner.execute(
-        "INSERT INTO photos (product_id, profile, collection_id, url) "
-        "SELECT n, 'p', 'c', 'https://photos.example.com/' || n FROM generate_series(1, %s) n",
-        [ROWS],
-    )
     owner.execute(
         "INSERT INTO attempts (product_id, job_id, outcome) "
         "SELECT n, n, CASE WHEN n %% 50 = 1 THEN 'error' WHEN n %% 7 = 0 THEN 'postponed' ELSE 'synced' END "
         "FROM generate_series(1, %s) n",
         [ROWS],
     )
+
+
+def fill_runs(owner: psycopg.Connection) -> None:
+    """A run with all products, and short ones of many drains."""
+    owner.execute("INSERT INTO drains (kind) VALUES ('sync')")
+    owner.execute("INSERT INTO runs (kind) VALUES ('sync')")
+    owner.execute("INSERT INTO runs (kind, drain_id) SELECT 'sync', n % 100 FROM generate_series(1, 5000) n")
+    owner.execute(
+        "INSERT INTO run_products "
+        "SELECT 1, n, n, CASE WHEN n %% 100 > 0 THEN 'synced' END FROM generate_series(1, %s) n",
+        [ROWS],
+    )
+    owner.execute(
+        "INSERT INTO run_products SELECT 2 + n %% 5000, n, n, 'synced' FROM generate_series(1, %s) n", [ROWS]
+    )
+
+
+def fill_ledger(owner: psycopg.Connection) -> None:
+    """A stored photo of each product, and a note of each by the trigger."""
+    owner.execute(
+        "INSERT INTO photos (product_id, profile, collection_id, url) "
+        "SELECT n, 'p', 'c', 'https://photos.example.com/' || n FROM generate_series(1, %s) n",
+        [ROWS],
+    )
+    owner.execute("INSERT INTO touched (ids) SELECT ARRAY[n] FROM generate_series(1, %s) n", [ROWS])
+
+
+def fill_comparisons(owner: psycopg.Connection) -> None:
+    """Candidates for removal, and passes that have ended."""
     owner.execute(
         "INSERT INTO removals (product_id, profile, collection_id, reason, found_at, approved_at)"
         " SELECT n, 'p', 'c', 'gone', now() - interval '1 h' * (n %% 100), CASE WHEN n %% 100 = 1 THEN now() END"
@@ -168,13 +203,6 @@ def large(database: Database, catalogue: Catalogue) -> psycopg.Connection:
         "INSERT INTO passes (kind, profile, collection_id, completed_at) "
         "SELECT CASE WHEN n % 2 = 0 THEN 'full' ELSE 'recheck' END, 'p', 'c', now() FROM generate_series(1, 2000) n"
     )
-    owner.execute("INSERT INTO touched (ids) SELECT ARRAY[n] FROM generate_series(1, %s) n", [ROWS])
-    owner.execute("INSERT INTO drains (kind) VALUES ('sync')")
-    owner.execute("INSERT INTO runs (kind, drain_id) SELECT 'sync', n % 100 FROM generate_series(1, 5000) n")
-    for statement in optional_indexes():
-        owner.execute(statement.encode())
-    owner.execute("VACUUM ANALYZE")
-    return connect(database.url)
 
 
 def optional_indexes() -> list[str]:
@@ -209,6 +237,13 @@ def test_each_query_has_its_index(large: psycopg.Connection, subtests: pytest.Su
                 assert expected <= used, used
                 read = {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"}
                 assert not read & LARGE
+
+
+def test_what_a_drain_has_had_is_not_gone_through_for_each_product(large: psycopg.Connection) -> None:
+    """NOT IN is never a join: once its list outgrows work_mem it is read from end to end, product by product."""
+    with large:
+        found = explain(large, sql("enqueue_behind_drain"), INNER["enqueue_behind_drain"][0])
+        assert not any("SubPlan" in node.get("Filter", "") for node in found)
 
 
 def test_the_inside_of_a_fetch_has_its_indexes(large: psycopg.Connection) -> None:

@@ -15,8 +15,8 @@ RATE, SHARE, SLOTS = 100.0, 0.25, 12
 
 
 async def take(throttle: Throttle, slots: int, *, repair: bool) -> list[float]:
-    """When each of so many slots came, one after the other."""
-    moments = []
+    """When the first of so many slots was asked for, then when each came, one after the other."""
+    moments = [time.monotonic()]
     for _ in range(slots):
         await throttle.slot(10.0, repair=repair)
         moments.append(time.monotonic())
@@ -35,10 +35,12 @@ def test_repairs_keep_to_their_share(harness: Harness) -> None:
     repairs, others = harness.run(two_lanes())
 
     gap = 1.1 / RATE
-    assert repairs[-1] - repairs[0] >= (SLOTS - 1) * gap / SHARE * 0.98
+    # Any slot may come late, the first one, too: behind others', or on a busy machine. But none comes before its turn,
+    # and no turn before the first was asked for.
+    assert repairs[-1] - repairs[0] >= (SLOTS - 1) * gap / SHARE
     # Both lanes are one limit ...
-    assert all(b - a > 0 for a, b in itertools.pairwise(sorted(repairs + others)))
-    assert max(repairs + others) - min(repairs + others) >= (5 * SLOTS - 2) * gap * 0.98
+    assert all(b - a > 0 for a, b in itertools.pairwise(sorted(repairs[1:] + others[1:])))
+    assert max(repairs + others) - min(repairs + others) >= (5 * SLOTS - 1) * gap
     # ... and what repairs leave is used by the others.
     assert others[-1] - others[0] < 5 * SLOTS * gap * 1.5
 

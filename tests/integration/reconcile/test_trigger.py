@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from procrastinate_app import touched
 from procrastinate_app.queries import SQL_FOLDER
 from tests.integration.reconcile.harness import Harness
 
@@ -141,6 +142,22 @@ def test_an_id_given_by_hand_below_the_others_is_found(harness: Harness, scraper
     assert harness.touched() == 1
     harness.work()
     assert harness.state(5) == "synced"
+
+
+def test_ids_given_by_hand_are_all_found_however_many(
+    harness: Harness, scraper: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(touched, "CHUNK", 3)
+    harness.owner.execute("SELECT setval('raw_products_id_seq', 1000)")
+    insert(scraper, 1)
+    harness.touched()
+    scraper.execute(
+        "INSERT INTO raw_products (id, external_id, image_urls, image_status)"
+        """ SELECT n, 'BY HAND ' || n, '["https://photos.example.com/5.jpg"]', 'uploaded'"""
+        "  FROM generate_series(1, 8) AS n"
+    )
+    assert harness.touched() == 8
+    assert harness.value("SELECT count(*) FROM touched") == 0
 
 
 def test_a_product_in_error_is_queued_once_its_row_says_something_else(
