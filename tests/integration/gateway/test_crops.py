@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
         self.reply(200, b"<html>Not a picture</html>")
 
     def _bomb(self) -> None:
-        self.reply(200, a_photo(2000, 2000))
+        self.reply(200, a_photo(2001, 2000))
 
     def _cut(self) -> None:
         self.reply(200, a_photo()[:100], length=5000)

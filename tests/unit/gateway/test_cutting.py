@@ -6,6 +6,7 @@ import io
 import struct
 import subprocess
 import sys
+import time
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from web.gateway import cutting
+from web.gateway import cutting, scans
 from web.gateway.crop_urls import Crop
 from web.gateway.photo_faults import PhotoUnusable
 
@@ -209,6 +210,12 @@ def test_scans_without_end_are_refused_before_they_are_decoded(before: bytes) ->
 
 def test_segments_without_end_are_refused() -> None:
     assert refused(PHOTO[:2] + b"\xff\xfe\x00\x02" * 5000 + PHOTO[2:]) == "too_many_scans"
+
+
+def test_restarts_without_end_take_no_time() -> None:
+    started = time.process_time()
+    assert scans.of(PHOTO[:2] + b"\xff\xd0" * 5_000_000).count == 0
+    assert time.process_time() - started < 2
 
 
 def test_scans_of_pictures_inside_and_behind_are_not_counted() -> None:
