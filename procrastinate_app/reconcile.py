@@ -78,7 +78,9 @@ class Found:
 
     def counts(self, policy: Policy) -> dict[str, int]:
         """How many products and photos are not as they should be, and what the policy leaves so."""
-        totals = {name: sum(row[name] for row in self.changed) for name in ("missing", "stale", "gone", "strays")}
+        totals = {
+            name: sum(row[name] for row in self.changed) for name in ("missing", "stale", "gone", "strays")
+        }
         return {
             "changed": len(self.changed),
             "absent": len(self.absent),
