@@ -34,7 +34,8 @@ def test_what_an_heir_takes_over_while_it_is_deleted_is_stored_again(
     ) -> None:
         if not heirs:
             heirs.append(harness.add("A", urls("A", 1, 2), ximilar_status="synced"))
-            assert await ledger.inherit(heirs[0], "A", urls("A", 1, 2)) == 2
+            # As if this removal were no job at work, but one that is believed dead.
+            assert await ledger.inherit(heirs[0], "A", urls("A", 1, 2), giver=product) == 2
             if noted:
                 harness.owner.execute(STRAY, [record_id, product])
         await withdraw(ledger, product_id, withdrawn, stored=stored)
