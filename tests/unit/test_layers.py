@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,12 +65,18 @@ def modules(folder: str) -> dict[str, Path]:
     return found
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 
 
-def imports(name: str, path: Path, *, run_time_only: bool = False) -> Iterator[str]:
+@functools.cache
+def imports(name: str, path: Path, *, run_time_only: bool = False) -> tuple[str, ...]:
     """The dotted names a module imports, relative ones resolved."""
+    return tuple(_imports(name, path, run_time_only=run_time_only))
+
+
+def _imports(name: str, path: Path, *, run_time_only: bool) -> Iterator[str]:
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     nodes = tree(path).body if run_time_only else list(ast.walk(tree(path)))
     for node in nodes:

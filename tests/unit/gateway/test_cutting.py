@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
-import subprocess
-import sys
 import time
 import warnings
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +17,6 @@ from web.gateway import cutting, scans
 from web.gateway.crop_urls import Crop
 from web.gateway.photo_faults import PhotoUnusable
 
-ROOT = Path(__file__).parents[3]
 MAX_PIXELS = 20_000_000
 RED, GREEN, BLUE, WHITE = (200, 0, 0), (0, 160, 0), (0, 0, 200), (255, 255, 255)
 
@@ -222,47 +218,6 @@ def test_scans_of_pictures_inside_and_behind_are_not_counted() -> None:
     hidden = b"\xff\xda" * 200
     comment = b"\xff\xfe" + (len(hidden) + 2).to_bytes(2) + hidden
     assert cut(PHOTO[:2] + comment + PHOTO[2:] + hidden, 0, 0, 9, 9)
-
-
-SIDE = 3000
-MOST_BYTES = 18  # a pixel, with something for what a process holds anyway
-TURNED = Image.Exif()
-TURNED[0x0112] = 6
-LARGE: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "transparent": ("PNG", "RGBA", {}),
-    "one colour transparent": ("PNG", "RGB", {"transparency": (1, 2, 3)}),
-    "palette": ("GIF", "P", {}),
-    "webp": ("WEBP", "RGBA", {}),
-    "turned by Pillow": ("TIFF", "CMYK", {"exif": TURNED, "compression": "tiff_lzw"}),
-    "progressive": ("JPEG", "RGB", {"progressive": True, "subsampling": 0}),
-    "turned": ("JPEG", "RGB", {"exif": TURNED}),
-}
-
-
-@pytest.mark.parametrize("name", LARGE)
-def test_memory_is_bounded_by_the_pixels(name: str) -> None:
-    kind, mode, options = LARGE[name]
-    photo = encoded(Image.new("RGB", (SIDE, SIDE), BLUE).convert(mode), kind, **options)
-    assert memory(photo, SIDE, SIDE**2) < MOST_BYTES * SIDE**2
-
-
-def test_four_times_the_pixels_take_no_more_memory() -> None:
-    photo = encoded(Image.new("RGB", (2 * SIDE, 2 * SIDE), BLUE), "JPEG", exif=TURNED)
-    assert memory(photo, 2 * SIDE, SIDE**2) < MOST_BYTES * SIDE**2
-
-
-def memory(photo: bytes, side: int, max_pixels: int) -> int:
-    """The most bytes that another process holds while it cuts a photo, over what it held before."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.unit.gateway.cutting_memory",
-        str(side),
-        str(side),
-        str(max_pixels),
-    ]
-    done = subprocess.run(command, input=photo, capture_output=True, cwd=ROOT, timeout=60, check=True)
-    return int(done.stdout)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import re
 from pathlib import Path
@@ -23,6 +24,7 @@ DASHBOARDS = sorted((ROOT / "ops/grafana").glob("*.json"))
 OURS_BY_SCRAPE = {"instance", "job"}
 
 
+@functools.cache
 def rules() -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
