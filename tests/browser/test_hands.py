@@ -191,8 +191,8 @@ def test_without_a_script_every_form_works(operator: Browser, outage: dict[str, 
     try:
         operator.driver.get(f"{operator.url}/products")
         operator.driver.find_element(By.NAME, "q").send_keys("wrong-1" + Keys.ENTER)
-        assert "q=wrong-1" in operator.driver.current_url
-        assert "WRONG-1" in operator.driver.page_source
+        operator.wait(lambda: "q=wrong-1" in operator.driver.current_url)
+        operator.wait(lambda: "WRONG-1" in operator.driver.page_source)
         assert "SYNCED-1" not in operator.driver.page_source
     finally:
         operator.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
