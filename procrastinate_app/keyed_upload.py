@@ -87,8 +87,8 @@ class KeyedUploader:
             never = [record for record in refused if record.remote_id not in expected_before]
             kept = [answer for answer in answers if answer.fault is None]
             ledger = self._ledger
-            await patiently(functools.partial(ledger.keep, product_id, stored, kept, errand.content_hash))
-            await patiently(functools.partial(ledger.drop_refused, product_id, ids_of(never)))
+            await patiently(ledger.keep, product_id, stored, kept, errand.content_hash)
+            await patiently(ledger.drop_refused, product_id, ids_of(never))
             push.pushed.answers.extend(answers)
 
         async def announce(batch: Sequence[Record]) -> None:
@@ -118,8 +118,8 @@ class KeyedUploader:
             done = [answer for answer in answers if not answer.missing and answer.fault is None]
             updated = [record for record in sent if record.remote_id in {answer.remote_id for answer in done}]
             ledger, product_id = self._ledger, errand.product_id
-            await patiently(functools.partial(ledger.settle, product_id, updated, done, errand.content_hash))
-            await patiently(functools.partial(ledger.withdraw, product_id, ids_of(lost), stored=False))
+            await patiently(ledger.settle, product_id, updated, done, errand.content_hash)
+            await patiently(ledger.withdraw, product_id, ids_of(lost), stored=False)
             missing.extend(lost)
             push.pushed.updated.extend(answer for answer in answers if not answer.missing)
 
@@ -144,7 +144,7 @@ class KeyedUploader:
 
         async def keep(batch: Sequence[Record], answers: Sequence[Stored]) -> None:
             deleted, _ = _sorted(batch, answers)
-            await patiently(functools.partial(self._ledger.drop, product_id, ids_of(deleted)))
+            await patiently(self._ledger.drop, product_id, ids_of(deleted))
             push.pushed.removed.extend(answers)
 
         async def announce(batch: Sequence[Record]) -> None:

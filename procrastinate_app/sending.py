@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -19,6 +19,7 @@ from .ximilar.calls import Call
 from .ximilar.errors import AccountFault, SystemFault
 from .ximilar.requests_transport import RequestsTransport
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 # Of one product, so that a product of many photos keeps the limit used, and a poisonous one meets few faults.
@@ -177,12 +178,12 @@ class Sender:
         return None if slot.missed else self._transport.send(call)
 
 
-async def patiently(write: Callable[[], Awaitable[T]]) -> T:
+async def patiently(write: Callable[P, Awaitable[T]], *arguments: P.args, **options: P.kwargs) -> T:
     """Repeat a write that is safe to repeat until the database takes it, for a minute at most."""
     gives_up = time.monotonic() + LEDGER_PATIENCE_SECONDS
     while True:
         try:
-            return await write()
+            return await write(*arguments, **options)
         except psycopg.OperationalError:
             if time.monotonic() >= gives_up:
                 raise

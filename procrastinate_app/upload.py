@@ -5,7 +5,6 @@ There a photo is changed by taking it out and storing it again, and products of 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 from .database import Database, Row
@@ -108,9 +107,9 @@ class Uploader:
         async def keep(batch: Sequence[Record], answers: Sequence[Stored]) -> None:
             for record, answer in _pairs(batch, answers):
                 if answer.fault is not None:
-                    await patiently(functools.partial(self._ledger.renounce, product_id, record))
+                    await patiently(self._ledger.renounce, product_id, record)
                 elif keep_already or not answer.already:
-                    await patiently(functools.partial(self._write, push.errand, record, answer))
+                    await patiently(self._write, push.errand, record, answer)
             push.pushed.answers.extend(answers)
 
         delivery = Delivery(self.profile.store, keep, announce if announced else None)
@@ -126,9 +125,9 @@ class Uploader:
         async def keep(batch: Sequence[Record], answers: Sequence[Stored]) -> None:
             for removed, answer in _pairs(batch, answers):
                 if answer.fault is None:
-                    await patiently(functools.partial(self._ledger.forget, product_id, removed))
+                    await patiently(self._ledger.forget, product_id, removed)
                 else:
-                    await patiently(functools.partial(self._ledger.trust, removed, known))
+                    await patiently(self._ledger.trust, removed, known)
             push.pushed.removed.extend(answers)
 
         async def announce(batch: Sequence[Record]) -> None:

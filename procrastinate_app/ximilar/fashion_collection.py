@@ -30,13 +30,25 @@ NOT_FOUND, DUPLICATE = 404, 411
 def insert(path: str, collection_id: str, records: Sequence[Record]) -> Call[list[Stored]]:
     """Store photos; one whose id exists is left as it is and comes back as `already`."""
     sent = [{**_metadata(record), "_id": record.remote_id, "_url": record.url} for record in records]
-    return _call("store", f"{path}/insert", collection_id, sent, partial(_read_insert, records=records))
+    return _call(
+        "store",
+        f"{path}/insert",
+        collection_id,
+        sent,
+        partial(_read_each, records=records, as_good=DUPLICATE, read=_inserted),
+    )
 
 
 def delete(path: str, collection_id: str, records: Sequence[Record]) -> Call[list[Stored]]:
     """Remove photos by their ids; those that were not there are as good."""
     sent = [{"_id": record.remote_id} for record in records]
-    return _call("remove", f"{path}/delete", collection_id, sent, partial(_read_delete, records=records))
+    return _call(
+        "remove",
+        f"{path}/delete",
+        collection_id,
+        sent,
+        partial(_read_each, records=records, as_good=NOT_FOUND, read=_deleted),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,7 @@ class FashionRecords:
         """Replace metadata; a value that is no longer there is sent as null, since an update may only add."""
         nothing = dict.fromkeys((*FIELDS, GROUP))
         sent = [{**nothing, **_metadata(record), "_id": record.remote_id} for record in records]
-        read = partial(_read_update, records=records)
+        read = partial(_read_each, records=records, as_good=NOT_FOUND, read=_updated)
         return _call("update", f"{self.path}/update", self.collection_id, sent, read)
 
     def page(self, number: int) -> Call[Page]:
@@ -101,11 +113,14 @@ class _Answer:
         )
 
 
-def _read_insert(response: Response, records: Sequence[Record]) -> list[Stored]:
-    answer = _answer(response, as_good=DUPLICATE)
+def _read_each(
+    response: Response, *, records: Sequence[Record], as_good: int, read: Callable[[_Answer, Record], Stored]
+) -> list[Stored]:
+    """`read` what an answer says of each record; one that refuses the whole request refuses every record."""
+    answer = _answer(response, as_good=as_good)
     if isinstance(answer, ItemFault):
         return _all_refused(answer, records)
-    return [_inserted(answer, record) for record in records]
+    return [read(answer, record) for record in records]
 
 
 def _inserted(answer: _Answer, record: Record) -> Stored:
@@ -121,22 +136,9 @@ def _inserted(answer: _Answer, record: Record) -> Stored:
     raise Nonsense("nothing is said of a record", code=answer.code, request_id=answer.request_id)
 
 
-def _read_delete(response: Response, records: Sequence[Record]) -> list[Stored]:
-    answer = _answer(response, as_good=NOT_FOUND)
-    if isinstance(answer, ItemFault):
-        return _all_refused(answer, records)
-    none_there = answer.code == NOT_FOUND
-    return [
-        answer.of(record, already=none_there, fault=_grave(answer.skipped.get(record.remote_id or "")))
-        for record in records
-    ]
-
-
-def _read_update(response: Response, records: Sequence[Record]) -> list[Stored]:
-    answer = _answer(response, as_good=NOT_FOUND)
-    if isinstance(answer, ItemFault):
-        return _all_refused(answer, records)
-    return [_updated(answer, record) for record in records]
+def _deleted(answer: _Answer, record: Record) -> Stored:
+    fault = _grave(answer.skipped.get(record.remote_id or ""))
+    return answer.of(record, already=answer.code == NOT_FOUND, fault=fault)
 
 
 def _updated(answer: _Answer, record: Record) -> Stored:
