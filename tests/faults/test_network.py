@@ -44,9 +44,7 @@ def test_black_hole(drill: Drill, network: Network, seconds: int) -> None:
     worker = worker_on(drill, network, host)
     drill.begin(60, sent=5)
     host.cut_off()
-    begun = time.monotonic()
-    wait_until(lambda: notices(worker) > 0, 40, drill.system.tails)
-    drill.figures["noticed after seconds"] = round(time.monotonic() - begun, 1)
+    begun = wait_for_notice(drill, worker, 40)
     wait_until(lambda: time.monotonic() - begun >= seconds, seconds + 1)
     host.heal()
     drill.healed()
@@ -63,9 +61,7 @@ def test_frozen_behind_the_pooler(drill: Drill, behind_pooler: tuple[str, FaultP
     worker = drill.system.worker(STAGING_DB_URL=url)
     drill.begin(60, sent=5)
     proxy.black_hole()
-    begun = time.monotonic()
-    wait_until(lambda: notices(worker) > 0, 110, drill.system.tails)
-    drill.figures["noticed after seconds"] = round(time.monotonic() - begun, 1)
+    wait_for_notice(drill, worker, 110)
     proxy.reset()
     proxy.heal()
     drill.healed()
@@ -113,6 +109,14 @@ def interrupt(pgbouncer: PgBouncer, how: str) -> None:
             resumed_at = time.monotonic() + 10
             wait_until(lambda: time.monotonic() >= resumed_at, 11)
             console.execute("RESUME")
+
+
+def wait_for_notice(drill: Drill, worker: Worker, seconds: float) -> float:
+    """Wait until the worker says that it misses the database; returns since when, of the monotonic clock."""
+    begun = time.monotonic()
+    wait_until(lambda: notices(worker) > 0, seconds, drill.system.tails)
+    drill.figures["noticed after seconds"] = round(time.monotonic() - begun, 1)
+    return begun
 
 
 def notices(worker: Worker) -> int:

@@ -6,10 +6,9 @@ import time
 
 import pytest
 
-from tests.faults.test_network import notices, worker_on
+from tests.faults.test_network import wait_for_notice, worker_on
 from tests.fix_drill import Drill
 from tests.fix_hosts import Network
-from tests.fix_system import wait_until
 
 HOSTS = 4
 IN_FLIGHT = 8
@@ -25,9 +24,7 @@ def test_four_hosts_and_a_partition(drill: Drill, network: Network) -> None:
     workers = [worker_on(drill, network, host) for host in hosts]
     drill.begin(150, sent=20)
     hosts[0].cut_off()
-    begun = time.monotonic()
-    wait_until(lambda: notices(workers[0]) > 0, 60, system.tails)
-    drill.figures["noticed after seconds"] = round(time.monotonic() - begun, 1)
+    begun = wait_for_notice(drill, workers[0], 60)
     # The others do all of it, what the lost one held included.
     system.wait_for_states(CUT_OFF_SECONDS + 100, synced=150)
     drill.figures["done without it after seconds"] = round(time.monotonic() - begun, 1)
