@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dotenv
-from croniter import croniter
 
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 NOT_FILLED_IN = "xxx"
@@ -117,6 +117,8 @@ def switch_or_auto(text: str) -> bool | None:
 
 def cron(text: str) -> str:
     """A parser of cron expressions of five fields; empty stays empty."""
+    from croniter import croniter  # here: the gateway has no schedule, and starts sooner
+
     if text and (len(text.split()) != 5 or not croniter.is_valid(text)):
         raise ValueError("must be a cron expression of five fields")
     return text
@@ -143,7 +145,12 @@ def url_path(text: str) -> str:
 
 def http_url(text: str) -> str:
     """A parser of base URLs, returned without the slash at the end."""
-    if not text.startswith(("http://", "https://")) or any(c.isspace() for c in text):
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none, half an IPv6 address
+        usable = False
+    if not usable or any(c.isspace() for c in text):
         raise ValueError("must be an http or https URL")
     return text.rstrip("/")
 

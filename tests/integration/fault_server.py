@@ -57,10 +57,9 @@ class FaultServer:
             stack.enter_context(sock)
             sock.settimeout(20)
             while (path := self._read_request(sock)) is not None:
-                if path == "/ok":
-                    sock.sendall(_answer(OK))
-                else:
-                    PLANS[path.lstrip("/")](sock, self._over)
+                name = path.lstrip("/")
+                PLANS[name](sock, self._over)
+                if name not in STAYS:
                     return
 
     def _read_request(self, sock: socket.socket) -> str | None:
@@ -122,7 +121,28 @@ def _huge(sock: socket.socket, over: threading.Event) -> None:
     sock.sendall(b"0\r\n\r\n")
 
 
+def _in_pieces(sock: socket.socket, over: threading.Event) -> None:
+    for byte in _answer(OK):
+        sock.sendall(bytes([byte]))
+
+
+STAYS = {"ok", "chunked", "gzip", "continue", "in-pieces", "two-answers"}  # and waits for the next request
 PLANS: dict[str, Plan] = {
+    "ok": _reply(OK),
+    "ok-and-close": _reply(OK),
+    "chunked": _raw(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"".join(
+            b"%x;by=ten\r\n%s\r\n" % (len(OK[at : at + 10]), OK[at : at + 10]) for at in range(0, len(OK), 10)
+        )
+        + b"0\r\nX-Trailer: 1\r\n\r\n"
+    ),
+    "until-the-end": _raw(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + OK),
+    "gzip": _reply(gzip.compress(OK), Content_Encoding="gzip"),
+    "continue": _raw(b"HTTP/1.1 100 Continue\r\n\r\n" + _answer(OK)),
+    "nothing-but-100": _raw(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "in-pieces": _in_pieces,
+    "two-answers": _raw(_answer(OK) + _answer(OK)),
     "silence": _silence,
     "slow-headers": _slow_headers,
     "dribble": _dribble,

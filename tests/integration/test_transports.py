@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from procrastinate_app.ximilar import errors
-from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
+from procrastinate_app.ximilar import errors, http_pool
+from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
 from procrastinate_app.ximilar.calls import Call, Request
 from procrastinate_app.ximilar.recognition import Recognition
 from procrastinate_app.ximilar.requests_transport import RequestsTransport
@@ -39,17 +41,16 @@ def _by_requests(base: str, *paths: str, deadline: float = DEADLINE) -> list[obj
         return [transport.send(_call(path)) for path in paths]
 
 
-def _by_aiohttp(base: str, *paths: str, deadline: float = DEADLINE) -> list[object]:
+def _by_asyncio(base: str, *paths: str, deadline: float = DEADLINE) -> list[object]:
     async def run() -> list[object]:
-        async with AiohttpTransport(
-            base, "t0ken", connections=1, deadline=deadline, connect=0.5
-        ) as transport:
+        transport = AsyncioTransport(base, "t0ken", connections=1, deadline=deadline, connect=0.5)
+        with contextlib.closing(transport):
             return [await transport.send(_call(path)) for path in paths]
 
     return asyncio.run(run())
 
 
-@pytest.fixture(params=[_by_requests, _by_aiohttp], ids=["requests", "aiohttp"])
+@pytest.fixture(params=[_by_requests, _by_asyncio], ids=["requests", "asyncio"])
 def send(request: pytest.FixtureRequest) -> Send:
     chosen: Send = request.param
     return chosen
@@ -109,6 +110,7 @@ def test_a_get_has_no_body(send: Send, server: FaultServer) -> None:
         ("/bad-gzip", errors.Nonsense),
         ("/html", errors.Nonsense),
         ("/empty", errors.Nonsense),
+        ("/nothing-but-100", errors.NoAnswer),
         ("/429", errors.RateLimited),
         ("/503", errors.ServerFault),
         ("/404", errors.PathUnknown),
@@ -125,6 +127,18 @@ def test_fault_has_its_error_and_is_sent_once(
     assert type(caught.value) is kind
     assert time.monotonic() - started < deadline + SLACK
     assert server.requests == {path: 1}
+
+
+@pytest.mark.parametrize(
+    "path", ["/chunked", "/until-the-end", "/gzip", "/continue", "/in-pieces", "/two-answers"]
+)
+def test_every_way_to_send_an_answer_is_understood(send: Send, server: FaultServer, path: str) -> None:
+    assert send(_base(server), path, "/ok") == [[], []]
+
+
+def test_an_answer_that_ends_with_its_connection_ends_it(send: Send, server: FaultServer) -> None:
+    assert send(_base(server), "/until-the-end", "/ok") == [[], []]
+    assert server.connections == 2
 
 
 def test_retry_after_is_kept(send: Send, server: FaultServer) -> None:
@@ -168,9 +182,11 @@ def test_environment_has_no_say(send: Send, server: FaultServer, monkeypatch: py
     assert send(_base(server), "/ok") == [[]]
 
 
-def test_aiohttp_waits_for_a_connection_within_the_deadline(server: FaultServer) -> None:
+def test_asyncio_waits_for_a_connection_within_the_deadline(server: FaultServer) -> None:
     async def run() -> list[BaseException | object]:
-        async with AiohttpTransport(_base(server), "t", connections=1, deadline=0.4) as transport:
+        with contextlib.closing(
+            AsyncioTransport(_base(server), "t", connections=1, deadline=0.4)
+        ) as transport:
             calls = (transport.send(_call("/silence")) for _ in range(3))
             return await asyncio.gather(*calls, return_exceptions=True)
 
@@ -181,9 +197,9 @@ def test_aiohttp_waits_for_a_connection_within_the_deadline(server: FaultServer)
     assert server.requests == {"/silence": 1}
 
 
-def test_aiohttp_drops_the_connection_of_a_cancelled_call(server: FaultServer) -> None:
+def test_asyncio_drops_the_connection_of_a_cancelled_call(server: FaultServer) -> None:
     async def run() -> None:
-        async with AiohttpTransport(_base(server), "t", connections=1) as transport:
+        with contextlib.closing(AsyncioTransport(_base(server), "t", connections=1)) as transport:
             task = asyncio.create_task(transport.send(_call("/silence")))
             while not server.requests:
                 await asyncio.sleep(0.01)
@@ -194,6 +210,72 @@ def test_aiohttp_drops_the_connection_of_a_cancelled_call(server: FaultServer) -
 
     asyncio.run(run())
     assert server.connections == 2
+
+
+def test_asyncio_takes_no_connection_that_was_closed_while_it_was_idle(server: FaultServer) -> None:
+    async def run() -> None:
+        with contextlib.closing(AsyncioTransport(_base(server), "t", connections=1)) as transport:
+            assert await transport.send(_call("/ok-and-close")) == []
+            (idle,) = transport._pool._idle
+            await _until(lambda: not idle.reusable)
+            assert await transport.send(_call("/ok")) == []
+
+    asyncio.run(run())
+    assert server.connections == 2
+
+
+def test_asyncio_lets_idle_connections_go(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_pool, "IDLE_SECONDS", 0.05)
+
+    async def run() -> None:
+        with contextlib.closing(AsyncioTransport(_base(server), "t", connections=2)) as transport:
+            await asyncio.gather(*(transport.send(_call("/ok")) for _ in range(2)))
+            idle = list(transport._pool._idle)
+            assert len(idle) == 2
+            await _until(lambda: not transport._pool._idle)
+            assert not any(connection.reusable for connection in idle)
+
+    asyncio.run(run())
+
+
+def test_asyncio_asks_once_for_the_addresses_of_many_connections(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        ask = loop.getaddrinfo
+
+        def noted(*server: object, **wishes: Any) -> Awaitable[object]:
+            asked.append(server)
+            return ask(*server, **wishes)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(loop, "getaddrinfo", noted)
+        base = f"http://localhost:{server.port}"
+        with contextlib.closing(AsyncioTransport(base, "t", connections=5)) as transport:
+            await asyncio.gather(*(transport.send(_call("/ok")) for _ in range(5)))
+
+    asyncio.run(run())
+    assert asked == [("localhost", server.port)]
+    assert server.connections == 5
+
+
+@pytest.mark.parametrize("headers", [{"X": "a\r\nY: b"}, {"X\r\nY": "b"}, {"X": "ü"}])
+def test_asyncio_sends_no_header_that_would_be_two(server: FaultServer, headers: dict[str, str]) -> None:
+    async def run() -> None:
+        with contextlib.closing(AsyncioTransport(_base(server), "t")) as transport:
+            await transport.send(_call("/ok"), headers=headers)
+
+    with pytest.raises(errors.NotSent):
+        asyncio.run(run())
+    assert not server.requests
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 def _base(server: FaultServer) -> str:

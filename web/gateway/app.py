@@ -9,7 +9,7 @@ from typing import Any
 import falcon.asgi
 
 from procrastinate_app.ximilar import profiles
-from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
+from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
 
 from . import failures
 from .access_log import AccessLog
@@ -19,11 +19,10 @@ from .cache import Cache
 from .callers import Callers
 from .crop_urls import CropUrls
 from .crops import Crops
-from .cutter import Cutter
+from .cutter import Cutter, Fetcher
 from .docs import DocsResource, OpenApiResource
 from .edge import Edge
 from .exchange import CROP
-from .fetching import PhotoFetcher
 from .health import HealthResource, LivenessResource, MetricsResource, ReadinessResource
 from .lifetime import Lifetime
 from .metrics import Metrics
@@ -33,14 +32,14 @@ from .settings import GatewaySettings
 from .upstream import Upstream
 
 
-def create_app(settings: GatewaySettings, transport: AiohttpTransport | None = None) -> Edge:
+def create_app(settings: GatewaySettings, transport: AsyncioTransport | None = None) -> Edge:
     """Return the ASGI application. Raises TokensFileError where the file of tokens cannot be read.
 
     `transport` carries the calls in place of one to `settings.api_url`.
     """
     metrics = Metrics()
     access_log = _access_log(settings, metrics)
-    transport = transport or AiohttpTransport(
+    transport = transport or AsyncioTransport(
         settings.api_url, settings.token, connections=settings.pool, deadline=settings.deadline
     )
     breaker = Breaker(settings.breaker_seconds)
@@ -88,8 +87,12 @@ def _access_log(settings: GatewaySettings, metrics: Metrics) -> AccessLog:
 
 
 def _cutter(settings: GatewaySettings, metrics: Metrics) -> Cutter:
-    fetcher = PhotoFetcher(max_bytes=settings.photo_max_bytes, allow_private=settings.allow_private_urls)
-    return Cutter(fetcher, metrics, max_pixels=settings.photo_max_pixels, seconds=settings.cache_seconds)
+    def make_fetcher() -> Fetcher:
+        from .fetching import PhotoFetcher
+
+        return PhotoFetcher(max_bytes=settings.photo_max_bytes, allow_private=settings.allow_private_urls)
+
+    return Cutter(make_fetcher, metrics, max_pixels=settings.photo_max_pixels, seconds=settings.cache_seconds)
 
 
 def _add_calls(

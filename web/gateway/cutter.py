@@ -1,19 +1,21 @@
-"""Has photos fetched and cut: each photo once for all who want it, the cutting in a thread of its own."""
+"""Has photos fetched and cut: each photo once for all who want it, the cutting in a thread of its own.
+
+What fetches and what cuts are imported with the first photo: they are half of the memory and of the start, and
+many a gateway is never asked for a crop.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import cachetools
 
 from procrastinate_app.ximilar import errors
 
-from . import cutting
 from .crop_urls import Crop
-from .fetching import CONNECTIONS, PhotoFetcher
 from .metrics import Metrics
 from .photo_faults import PhotoUnusable
 from .problems import TooBusy
@@ -26,18 +28,37 @@ _Kept: TypeAlias = "cachetools.TTLCache[_Key, bytes]"
 KEPT_SECONDS = 60.0  # a photo, since its crops are mostly asked about one after another
 KEPT_BYTES = 16 * 1024 * 1024
 KEPT_PIECES_BYTES = 8 * 1024 * 1024
-MAX_FETCHES = CONNECTIONS
+MAX_FETCHES = 32
 MAX_EXPECTED = MAX_FETCHES // 2  # fetches made before anybody waits for them leave room for those who do
 MAX_QUEUED = 64
 MAX_QUEUED_BYTES = 32 * 1024 * 1024  # of the photos they are of; one of any size is taken
 THREADS = 1  # cutting.py says what memory each takes
 
 
-class Cutter:
-    """Cuts what `fetcher` gets, of no more than `max_pixels`; gives a piece again for `seconds` (0: never)."""
+class Fetcher(Protocol):
+    """What gets photos: an async context manager."""
 
-    def __init__(self, fetcher: PhotoFetcher, metrics: Metrics, *, max_pixels: int, seconds: float) -> None:
-        self._fetcher = fetcher
+    async def __aenter__(self) -> Fetcher: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def fetch(self, url: str) -> bytes:
+        """Return the photo's bytes. Raises PhotoUnusable, TooBusy."""
+        ...
+
+
+class Cutter:
+    """Cuts what a fetcher gets, of no more than `max_pixels`; gives a piece again for `seconds` (0: never).
+
+    `make_fetcher` is called in a thread, once, and may take its time.
+    """
+
+    def __init__(
+        self, make_fetcher: Callable[[], Fetcher], metrics: Metrics, *, max_pixels: int, seconds: float
+    ) -> None:
+        self._make_fetcher = make_fetcher
+        self._fetcher: Fetcher | None = None
+        self._opening = asyncio.Lock()
         self._metrics = metrics
         self._max_pixels = max_pixels
         self._kept: _Kept[str] = cachetools.TTLCache(KEPT_BYTES, KEPT_SECONDS, getsizeof=len)
@@ -46,17 +67,13 @@ class Cutter:
         self._queued: dict[object, bytes] = {}  # the photo of each cut that waits or is being made
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="cutter")
 
-    async def start(self) -> None:
-        """Open the connections, on the running loop."""
-        cutting.prepare(self._max_pixels)
-        await self._fetcher.__aenter__()
-
     async def aclose(self) -> None:
         """Give up what is under way."""
         for task in tuple(self._fetches.values()):
             task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        await self._fetcher.__aexit__()
+        if self._fetcher is not None:
+            await self._fetcher.__aexit__()
 
     def expect(self, url: str) -> None:
         """Begin to fetch a photo that will be cut, unless much is being fetched already."""
@@ -102,6 +119,9 @@ class Cutter:
             raise TooBusy
 
     def _make(self, ticket: object, crops: Sequence[Crop]) -> _Jpegs:
+        from . import cutting
+
+        cutting.prepare(self._max_pixels)
         photo = self._queued[ticket]
         with self._metrics.cut_seconds.time():
             return cutting.cut(photo, crops, max_pixels=self._max_pixels)
@@ -122,7 +142,7 @@ class Cutter:
     async def _fetched(self, url: str) -> bytes:
         try:
             with self._metrics.photo_seconds.time():
-                photo = await self._fetcher.fetch(url)
+                photo = await (await self._opened()).fetch(url)
         except (PhotoUnusable, TooBusy) as error:
             self._metrics.photo_fetches.labels(error.cause).inc()
             raise
@@ -130,6 +150,12 @@ class Cutter:
         if len(photo) <= KEPT_BYTES:
             self._kept[url] = photo
         return photo
+
+    async def _opened(self) -> Fetcher:
+        async with self._opening:
+            if self._fetcher is None:
+                self._fetcher = await (await asyncio.to_thread(self._make_fetcher)).__aenter__()
+            return self._fetcher
 
     def _landed(self, url: str, task: asyncio.Task[bytes]) -> None:
         self._fetches.pop(url, None)

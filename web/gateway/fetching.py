@@ -17,13 +17,14 @@ import yarl
 
 from procrastinate_app.ximilar import urls
 
+from .cutter import MAX_FETCHES
 from .photo_faults import PhotoUnusable
 from .problems import TooBusy
 from .resolving import AddressRefused, PublicResolver, Resolver
 
 FETCH_SECONDS = 10.0
 QUEUE_SECONDS = 10.0  # for a free connection, before that
-CONNECTIONS = 32
+CONNECTIONS = MAX_FETCHES
 CONNECTIONS_PER_HOST = 8  # a host that is slow is so to its own photos
 LARGEST_AT_ONCE = 4  # what is being downloaded may not be more bytes than so many of the largest photos
 

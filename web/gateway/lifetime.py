@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from procrastinate_app import tracing
-from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
+from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
 
 from .access_log import AccessLog
 from .breaker import Breaker
@@ -26,7 +26,7 @@ class Lifetime:
 
     def __init__(
         self,
-        transport: AiohttpTransport,
+        transport: AsyncioTransport,
         upstream: Upstream,
         cutter: Cutter,
         cache: Cache,
@@ -48,10 +48,8 @@ class Lifetime:
         self._heart: asyncio.Task[None] | None = None
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
-        """Open the pool, and begin to probe and to show gauges."""
+        """Begin to probe and to show gauges."""
         tracing.start("ximilar-gateway")
-        await self._transport.__aenter__()
-        await self._cutter.start()
         self._metrics.in_flight_limit.set(self._settings.max_in_flight)
         self._metrics.pool_limit.set(self._settings.pool)
         self._probe.start()
@@ -65,7 +63,7 @@ class Lifetime:
         await self._upstream.aclose()
         await self._cutter.aclose()
         await self._cache.aclose()
-        await self._transport.__aexit__()
+        self._transport.close()
         self._access_log.flush()
         tracing.stop()
 

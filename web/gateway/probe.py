@@ -14,12 +14,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import aiohttp
 import msgspec
+
+from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
+from procrastinate_app.ximilar.calls import Call, Request
+from procrastinate_app.ximilar.errors import XimilarError
 
 TIMEOUT_SECONDS = 2.0
 FIRST_WAIT_SECONDS = 2.5
 _TICK_SECONDS = 0.05
+_LOOK = Call("probe", Request("GET", "", {}), lambda response: response.status < 500)
 
 
 class Finding(msgspec.Struct):
@@ -33,7 +37,9 @@ class Probe:
     """Probes `url` at most every `seconds`. `folder` is shared with the other processes; None: not shared."""
 
     def __init__(self, url: str, seconds: float, folder: str | None) -> None:
-        self._url = url
+        self._transport = AsyncioTransport(
+            url, None, connections=1, deadline=TIMEOUT_SECONDS, connect=TIMEOUT_SECONDS
+        )
         self._seconds = seconds
         self._folder = Path(folder) if folder else None
         self._finding: Finding | None = None
@@ -48,6 +54,7 @@ class Probe:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        self._transport.close()
 
     async def reachable(self) -> bool:
         """Return the last finding; wait for the first one for a moment, at most."""
@@ -68,14 +75,9 @@ class Probe:
             await asyncio.sleep(max(_TICK_SECONDS, min(self._seconds - age, 1.0)))
 
     async def _look(self) -> bool:
-        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
-                session.get(self._url, allow_redirects=False) as answer,
-            ):
-                return answer.status < 500
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            return await self._transport.send(_LOOK)
+        except XimilarError:
             return False
 
     @contextlib.contextmanager

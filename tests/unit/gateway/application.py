@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
-from procrastinate_app.ximilar.aiohttp_transport import AiohttpTransport
+from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
 from procrastinate_app.ximilar.calls import Call, Response
 from web.gateway.app import create_app
 from web.gateway.edge import Edge
@@ -63,7 +63,7 @@ def make_app(stub: StubTransport, **environ: str) -> Edge:
         "GATEWAY_ACCESS_LOG": "off",
         **environ,
     }
-    return create_app(GatewaySettings.from_env(chosen), cast(AiohttpTransport, stub))
+    return create_app(GatewaySettings.from_env(chosen), cast(AsyncioTransport, stub))
 
 
 async def ask(

@@ -73,7 +73,7 @@ def knife(monkeypatch: pytest.MonkeyPatch) -> Iterator[Knife]:
 def with_cutter(drive: Callable[[Cutter, Host, Metrics], Awaitable[None]]) -> None:
     async def run() -> None:
         host, metrics = Host(), Metrics()
-        cutter = Cutter(cast(PhotoFetcher, host), metrics, max_pixels=1000, seconds=60)
+        cutter = Cutter(lambda: cast(PhotoFetcher, host), metrics, max_pixels=1000, seconds=60)
         try:
             await drive(cutter, host, metrics)
         finally:

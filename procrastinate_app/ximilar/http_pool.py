@@ -1,0 +1,129 @@
+"""The connections to one HTTP server: so many at most, kept for a while where they are idle."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections import deque
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohappyeyeballs
+
+from .errors import NotSent
+from .http_connection import Connection
+
+IDLE_SECONDS = 15.0  # servers wait for longer, so that it is seldom they who close one just as it is taken
+NAME_SECONDS = 10.0  # how long the addresses of a name are remembered
+NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305, 5
+
+_Addresses = list[tuple[Any, ...]]
+
+
+class Pool:
+    """At most `limit` connections to the server of `url`; each has `connect` seconds to be made.
+
+    To be used on one loop.
+    """
+
+    def __init__(self, url: str, *, limit: int, connect: float) -> None:
+        parts = urlsplit(url)
+        self._host = parts.hostname or ""
+        self._tls = _tls() if parts.scheme == "https" else None
+        self._port = parts.port or (443 if self._tls else 80)
+        self._connect_seconds = connect
+        self._room = asyncio.Semaphore(limit)
+        self._idle: deque[Connection] = (
+            deque()
+        )  # the one used last is taken first, so that the others grow old
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._looking_up = asyncio.Lock()
+        self._addresses: _Addresses = []
+        self._addresses_until = 0.0
+        self.busy = 0
+
+    async def take(self) -> Connection:
+        """Return a connection, to be given back, as soon as one may be had. Raises NotSent if none can be made."""
+        await self._room.acquire()
+        self.busy += 1
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable:
+                return connection
+        try:
+            return await self._connected()
+        except BaseException:
+            self._leave()
+            raise
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next one, or close it where it is spent."""
+        self._leave()
+        if not connection.reusable:
+            connection.close()
+            return
+        connection.idle_since = time.monotonic()
+        self._idle.append(connection)
+        if self._sweeper is None:
+            self._sweep_later()
+
+    def close(self) -> None:
+        """Close those that are idle."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    def _leave(self) -> None:
+        self.busy -= 1
+        self._room.release()
+
+    async def _connected(self) -> Connection:
+        try:
+            return await self._made()
+        except NotSent:  # the one thing that is safe to repeat, whatever it was
+            return await self._made()
+
+    async def _made(self) -> Connection:
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                sock = await aiohappyeyeballs.start_connection(
+                    await self._looked_up(), happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1
+                )
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    Connection, sock=sock, ssl=self._tls, server_hostname=self._host if self._tls else None
+                )
+        except (OSError, ValueError) as error:
+            self._addresses_until = 0.0  # they may have changed
+            # The class only: the text of these exceptions quotes addresses, and through them whatever they hold.
+            raise NotSent(type(error).__name__) from error
+        return connection
+
+    async def _looked_up(self) -> _Addresses:
+        async with self._looking_up:  # many connections are wanted at once; one question will do
+            if time.monotonic() >= self._addresses_until:
+                self._addresses = await asyncio.get_running_loop().getaddrinfo(
+                    self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+                )
+                self._addresses_until = time.monotonic() + NAME_SECONDS
+            return self._addresses
+
+    def _sweep_later(self) -> None:
+        self._sweeper = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        oldest = time.monotonic() - IDLE_SECONDS
+        while self._idle and (self._idle[0].idle_since <= oldest or not self._idle[0].reusable):
+            self._idle.popleft().close()
+        if self._idle:
+            self._sweep_later()
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
