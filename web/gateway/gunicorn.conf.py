@@ -12,11 +12,15 @@ import os
 import sys
 from typing import Any
 
-from procrastinate_app import environment
-from web.gateway import shared_folder
-from web.gateway.callers import Callers, TokensFileError
-from web.gateway.settings import GatewaySettings
-from web.gateway.start import announce
+# structlog takes in rich where it is installed, for tracebacks in colour, which are not shown here: a tenth of the
+# memory of a process and a fifth of its start.
+sys.modules["rich"] = None  # type: ignore[assignment]
+
+from procrastinate_app import environment  # noqa: E402
+from web.gateway import shared_folder  # noqa: E402
+from web.gateway.callers import Callers, TokensFileError  # noqa: E402
+from web.gateway.settings import GatewaySettings  # noqa: E402
+from web.gateway.start import announce  # noqa: E402
 
 try:
     _settings = GatewaySettings.from_env(environment.load())
@@ -33,7 +37,13 @@ except TokensFileError as error:
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared_folder.claim(os.environ)
 # Imported here and not by each process: they start sooner, and share the memory of what is imported. Our own
 # modules are not, so that a reload takes up a new version of them.
-for _library in ("aiohttp", "falcon.asgi", "msgspec", "prometheus_client.multiprocess", "uvloop"):
+_LIBRARIES = ("falcon.asgi", "httptools", "msgspec", "prometheus_client.multiprocess", "uvloop")
+_FOR_CROPS = (
+    "aiohttp",
+    "PIL.Image",
+    "PIL.JpegImagePlugin",
+)  # else each process imports them with its first photo
+for _library in (*_LIBRARIES, *(_FOR_CROPS if _settings.signs_crops else ())):
     importlib.import_module(_library)
 
 bind = _settings.bind
@@ -68,6 +78,11 @@ def on_starting(_server: Any) -> None:
     """Once, before the first process; not on a reload."""
     shared_folder.wipe(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     announce(_settings)
+
+
+def pre_fork(_server: Any, _worker: Any) -> None:
+    """Keep the garbage collection of the process to come out of the memory it is to share: it writes to all it sees."""
+    gc.freeze()
 
 
 def post_worker_init(_worker: Any) -> None:

@@ -10,7 +10,7 @@ import os
 import platform
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from . import shared_folder
@@ -41,6 +41,8 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self._folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        if self._folder:
+            _count_as(os.getpid())
         self._processes = Processes(self._folder)
         self._of_requests(registry)
         self._of_calls(registry)
@@ -171,3 +173,11 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         build.labels(version(), platform.python_version()).set(1)
+
+
+def _count_as(pid: int) -> None:
+    """Have this process' counts go to files named after it.
+
+    They do so anyway, but after a question to the kernel at each count: that was a fifteenth of a request's time.
+    """
+    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: pid)  # type: ignore[no-untyped-call]

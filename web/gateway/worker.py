@@ -105,7 +105,8 @@ class GatewayProtocol(ASGIProtocol):  # type: ignore[misc]
 
     def _will_close(self, request: Any, response_requires_close: bool) -> bool:
         # Whoever leaves out Host has lost the thread: the next request may be the rest of this one.
-        hostless = request.version == (1, 1) and all(name != "HOST" for name, _ in request.headers)
+        # (Their bytes: to read a header as text makes text of them all.)
+        hostless = request.version == (1, 1) and all(name != b"host" for name, _ in request.headers_bytes)
         return hostless or self.worker.leaving or bool(super()._will_close(request, response_requires_close))
 
     def _is_websocket_upgrade(self, _request: Any) -> bool:
