@@ -130,10 +130,14 @@ def survey(conninfo: str) -> None:
 
 
 def demand_newest(connection: Connection | SyncConnection) -> None:
-    """Raise OperationalError if a newer timeline was seen since, or before, this connection was made."""
-    if connection.place is not None:
-        address = f"{connection.info.host}:{connection.info.port}"
-        timeline.SEEN.demand_newest(connection.place, address)
+    """Raise OperationalError, and the connection is lost, if a newer timeline was seen before or since it was made."""
+    if connection.place is None:
+        return
+    try:
+        timeline.SEEN.demand_newest(connection.place, f"{connection.info.host}:{connection.info.port}")
+    except psycopg.OperationalError:
+        connection.pgconn.finish()  # a pool would keep one that is in order, and lend it again
+        raise
 
 
 def hang_up(connection: psycopg.AsyncConnection[Any] | psycopg.Connection[Any]) -> None:

@@ -21,9 +21,12 @@ from ops.local.binaries import Binaries
 from ops.local.postgres import SUPERUSER, Cluster
 from procrastinate_app import connection, timeline
 from procrastinate_app.connection import Connection, SyncConnection
+from procrastinate_app.database import Database as OpenDatabase
+from procrastinate_app.database import open_database
 from tests.fix_drill import Drill
 from tests.fix_postgres import Database
 from tests.fix_system import System, Worker, wait_until
+from web.console.staging import Staging
 
 CUT = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -163,6 +166,38 @@ def test_no_connection_ends_at_the_old_primary(
         reached(both)
 
 
+def test_pools_leave_the_old_primary_once_the_new_one_is_seen(
+    standby: Standby, system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = standby.both(system.database.url)
+
+    async def leave() -> None:
+        async with open_database(both, max_size=1) as database:
+            assert await lent(database) == standby.primary.port
+            with console.reading() as session:
+                assert session.one("search_path_works") is not None
+            standby.promote()
+            monkeypatch.setattr(connection, "_surveyed", {})
+            assert reached_sync(both) == standby.cluster.port
+            assert await lent(database) == standby.cluster.port
+            with console.reading() as session:
+                assert session._connection.info.port == standby.cluster.port
+
+    forget(monkeypatch)
+    console = Staging(both, size=2, seconds=5)
+    try:
+        asyncio.run(leave())
+    finally:
+        console.close()
+
+
+async def lent(database: OpenDatabase) -> int:
+    """The port that the pool's connection ends at."""
+    async with database.pool.connection() as found:
+        port: int = found.info.port
+        return port
+
+
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Know as much of timelines as a process that has just started."""
     monkeypatch.setattr(timeline, "SEEN", timeline.Timelines())
@@ -176,8 +211,12 @@ def reached(url: str) -> set[int]:
         async with await Connection.connect(url) as found:
             return found.info.port
 
+    return {reached_sync(url), asyncio.run(reach())}
+
+
+def reached_sync(url: str) -> int:
     with SyncConnection.connect(url) as found:
-        return {found.info.port, asyncio.run(reach())}
+        return found.info.port
 
 
 def cut_off(system: System, drill: Drill) -> None:

@@ -83,6 +83,7 @@ def test_a_pool_gives_up_the_connections_that_were_overtaken(
             with pytest.raises(psycopg.OperationalError):
                 async with sessions.pool.connection(timeout=1):
                     pass
+            assert sessions.pool.get_stats()["connections_lost"] == 1
 
     asyncio.run(run())
 

@@ -8,7 +8,6 @@ import pytest
 from procrastinate_app.timeline import Place, Timelines, several_hosts
 
 ADDRESS = "10.0.0.1:5432"
-SECRET = "s3cr3t-of-the-url"
 
 
 def seen(*places: Place | None) -> Timelines:
@@ -52,11 +51,11 @@ def test_the_log_tells_of_an_old_primary_once(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("url", "several"),
     [
-        (f"postgresql://u:{SECRET}@a:1,b:2/d?target_session_attrs=read-write", True),
-        (f"postgresql://u:{SECRET}@/d?host=a,b", True),
+        ("postgresql://u@a:1,b:2/d?target_session_attrs=read-write", True),
+        ("postgresql://u@/d?host=a,b", True),
         ("hostaddr=127.0.0.1,127.0.0.2 dbname=d", True),
-        (f"postgresql://u:{SECRET}@a:6432/d", False),
-        (f"postgresql://u:{SECRET},x@a:6432/d", False),
+        ("postgresql://u@a:6432/d", False),
+        ("postgresql://u,v@a:6432/d,e", False),
         ("dbname=d", False),
         ("", False),
     ],
