@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -55,6 +56,18 @@ class Standby:
         hosts = ",".join(reversed(named) if standby_first else named)
         return parts._replace(netloc=f"{login}@{hosts}", query="target_session_attrs=read-write").geturl()
 
+    def keep_in_step(self) -> None:
+        """Let no commit of the primary return before the standby has it, until its settings are read again."""
+        with psycopg.connect(self.primary.url(), autocommit=True) as server:
+
+            def waits() -> bool:
+                return server.execute("SHOW synchronous_standby_names").fetchone() == ("*",)
+
+            server.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            server.execute("SELECT pg_reload_conf()")
+            wait_until(waits, 10)
+            server.execute("ALTER SYSTEM RESET synchronous_standby_names")
+
     def lag(self) -> None:
         """Let nothing through to the standby any more, although it is connected."""
         with psycopg.connect(self.primary.url()) as server:
@@ -86,6 +99,8 @@ def standby(system: System, cluster: Cluster) -> Iterator[Standby]:
         second.start()
         yield Standby(second, cluster, binaries)
     finally:
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(cluster.url()) as server:
+            server.execute("SELECT pg_reload_conf()")  # it waits for no standby any more
         second.remove()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -96,6 +111,8 @@ def standby(system: System, cluster: Cluster) -> Iterator[Standby]:
 def test_fail_over(drill: Drill, standby: Standby, *, loses_commits: bool) -> None:
     system, primary = drill.system, standby.primary
     worker = system.worker(STAGING_DB_URL=standby.both(system.database.url))
+    if not loses_commits:
+        standby.keep_in_step()
     drill.begin(60, sent=10)
     before = len(system.emulator.photos())
     if loses_commits:
