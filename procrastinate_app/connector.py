@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
@@ -14,6 +15,7 @@ from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 
 from . import logs
+from .connection import Connection, SyncConnection
 from .database import conninfo, make_pool, pool_options
 
 RECONNECT_SECONDS = 5.0
@@ -21,17 +23,25 @@ RECONNECT_SECONDS = 5.0
 log = logs.get(__name__)
 
 
+class Listener(Connection):
+    """A connection that listens: it is silent by nature, and not hung up on."""
+
+    patience = math.inf
+
+
 class Connector(procrastinate.PsycopgConnector):
     """A pool for STAGING_DB_URL; `listen_url` names the connection for LISTEN (empty: the same URL)."""
 
     def __init__(self, url: str, listen_url: str = "", *, max_size: int = 8) -> None:
-        super().__init__(pool_factory=make_pool, **pool_options(url, max_size=max_size))
+        # The class is that of the synchronous pool, which procrastinate makes without asking `make_pool`.
+        super().__init__(
+            pool_factory=make_pool, connection_class=SyncConnection, **pool_options(url, max_size=max_size)
+        )
         self._listen_conninfo = conninfo(listen_url or url, variable="STAGING_DB_LISTEN_URL")
 
     @contextlib.asynccontextmanager
     async def _get_standalone_connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        # One of psycopg's own: a connection that listens is silent by nature, and ours would hang up.
-        async with await psycopg.AsyncConnection.connect(
+        async with await Listener.connect(
             self._listen_conninfo, autocommit=True, prepare_threshold=None
         ) as connection:
             yield connection
@@ -65,8 +75,6 @@ async def reaches_postgres_itself(url: str) -> bool:
     the one that pg_backend_pid() tells. LISTEN itself must not be tried: through a transaction pool it would
     leak onto somebody else's connection.
     """
-    async with await psycopg.AsyncConnection.connect(
-        conninfo(url), autocommit=True, prepare_threshold=None
-    ) as connection:
+    async with await Connection.connect(conninfo(url), autocommit=True, prepare_threshold=None) as connection:
         row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
         return row is not None and row[0] == connection.info.backend_pid

@@ -6,25 +6,21 @@ lives in a session. A connection is held for a statement or a short transaction,
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import os
 import select
-import socket
 from collections.abc import AsyncIterator, Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import psycopg.conninfo
 import psycopg.rows
 import psycopg_pool
-from psycopg.abc import PQGen
 
 from . import deadlines
+from .connection import Connection, demand_newest
 from .environment import SettingsError
 from .queries import sql
 
-T = TypeVar("T")
 Row = dict[str, Any]
 
 # A database that has vanished without a word must be noticed: without these a call hangs until TCP gives up.
@@ -39,28 +35,6 @@ DEFAULTS = {
 POOL_TIMEOUT_SECONDS = 30.0
 # The pool doubles its wait between two attempts: after an outage it would stay away for as long again.
 RECONNECT_SECONDS = 5.0
-
-
-class Connection(psycopg.AsyncConnection[psycopg.rows.TupleRow]):
-    """A connection that hangs up on a server which says nothing for `patience` seconds.
-
-    No timeout of TCP sees a Postgres that has frozen, or one that a pooler waits for: the line itself is in order.
-    """
-
-    patience = deadlines.STATEMENT
-
-    async def wait(self, gen: PQGen[T], *arguments: Any, **options: Any) -> T:
-        """Wait for the server. Raises OperationalError, and the connection is lost, when it stays silent."""
-        hanging_up = asyncio.get_running_loop().call_later(self.patience, self._hang_up)
-        try:
-            return await super().wait(gen, *arguments, **options)
-        finally:
-            hanging_up.cancel()
-
-    def _hang_up(self) -> None:
-        # Not closed: libpq reads the end of the stream, and says so in its own way.
-        with socket.socket(fileno=os.dup(self.pgconn.socket)) as line, contextlib.suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
 
 
 # Of `Connection`s; procrastinate, which holds one too, declares another type.
@@ -194,6 +168,7 @@ async def check_connection(connection: Connection) -> None:
     Nobody speaks to an idle connection but to end it (a server that stops, a pooler, a kernel that resets it): only
     one that has something to be read is asked by a statement. Asking each time would be a round trip a statement.
     """
+    demand_newest(connection)
     if select.select([connection.fileno()], [], [], 0)[0]:
         await psycopg_pool.AsyncConnectionPool.check_connection(connection)
 

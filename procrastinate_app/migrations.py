@@ -16,6 +16,7 @@ import procrastinate.schema
 import psycopg
 from croniter import croniter
 
+from .connection import SyncConnection
 from .database import conninfo
 from .queries import SQL_FOLDER, sql
 from .schedule import CRON
@@ -38,7 +39,7 @@ class MigrationError(RuntimeError):
 
 def migrate(url: str) -> list[str]:
     """Apply what is missing and return the names of the steps applied. Raises MigrationError, psycopg.Error."""
-    with psycopg.connect(conninfo(url), autocommit=True, prepare_threshold=None) as connection:
+    with SyncConnection.connect(conninfo(url), autocommit=True, prepare_threshold=None) as connection:
         with _alone(connection):
             _ensure_schema(connection)
         new_path = _ensure_search_path(connection)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from psycopg.rows import dict_row
 
 from .. import deadlines
+from ..connection import SyncConnection
 from ..database import conninfo
 from ..queries import sql
 from ..settings import Settings
@@ -76,22 +76,22 @@ def ask(settings: Settings, group: Group) -> list[Sample]:
     """Ask the database once. Raises psycopg.Error. A connection each time: it costs little and never is stale."""
     parameters = _parameters(settings)
     with (
-        psycopg.connect(
+        SyncConnection.connect(
             conninfo(settings.staging_db_url),
             autocommit=True,
             prepare_threshold=None,
-            row_factory=dict_row,
             application_name="ximilar-exporter",
             connect_timeout=CONNECT_SECONDS,
         ) as connection,
         connection.transaction(),
+        connection.cursor(row_factory=dict_row) as cursor,
     ):
-        connection.execute(sql("metrics_transaction"))
-        connection.execute(sql("metrics_timeout"), {"milliseconds": group.timeout_seconds * 1000})
+        cursor.execute(sql("metrics_transaction"))
+        cursor.execute(sql("metrics_timeout"), {"milliseconds": group.timeout_seconds * 1000})
         return [
             sample
             for name, sampler in group.statements.items()
-            for sample in sampler(connection.execute(sql(name), parameters).fetchall())
+            for sample in sampler(cursor.execute(sql(name), parameters).fetchall())
         ]
 
 

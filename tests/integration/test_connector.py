@@ -11,7 +11,8 @@ import pytest
 
 from procrastinate_app import app as app_module
 from procrastinate_app import connector, deadlines
-from procrastinate_app.database import Connection, open_database
+from procrastinate_app.connection import Connection
+from procrastinate_app.database import open_database
 from tests.fix_catalogue import Catalogue
 from tests.fix_postgres import Database
 from tests.fix_proxy import FaultProxy

@@ -29,6 +29,8 @@ PURE = {
 MAY_IMPORT = {
     "psycopg": {
         "database",
+        "connection",
+        "timeline",
         "connector",
         "migrations",
         "retry",

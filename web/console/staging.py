@@ -14,11 +14,12 @@ import psycopg
 import psycopg.rows
 import psycopg_pool
 
+from procrastinate_app.connection import SyncConnection as Connection
+from procrastinate_app.connection import demand_newest
 from procrastinate_app.database import conninfo
 from procrastinate_app.queries import sql
 
 Row = dict[str, Any]
-Connection = psycopg.Connection[psycopg.rows.TupleRow]
 Pool = psycopg_pool.ConnectionPool[Connection]
 
 POOL_TIMEOUT_SECONDS = 3.0
@@ -94,14 +95,20 @@ class Staging:
 def _pool(url: str, size: int, configure: Callable[[Connection], None]) -> Pool:
     return psycopg_pool.ConnectionPool(
         conninfo(url),
+        connection_class=Connection,
         min_size=0,
         max_size=size,
         timeout=POOL_TIMEOUT_SECONDS,
         kwargs={"prepare_threshold": None, "application_name": "ximilar-console"},
         configure=configure,
-        check=psycopg_pool.ConnectionPool.check_connection,
+        check=_check,
         open=True,
     )
+
+
+def _check(connection: Connection) -> None:
+    demand_newest(connection)
+    psycopg_pool.ConnectionPool.check_connection(connection)
 
 
 def _make_read_only(connection: Connection) -> None:
