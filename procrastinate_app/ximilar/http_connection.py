@@ -6,6 +6,7 @@ What is no clean answer ends the connection: the next one must not be taken for 
 from __future__ import annotations
 
 import asyncio
+import select
 import zlib
 from typing import cast
 
@@ -25,12 +26,18 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self._kept = True
         self._transport: asyncio.Transport | None = None
+        self._line = select.poll()
         self._answers = _Answers()
 
     @property
     def reusable(self) -> bool:
         """Whether it may carry another exchange."""
         return self._kept and self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing has come that the loop has not seen yet: the end, or words that nobody asked for."""
+        return not self._line.poll(0)
 
     async def exchange(self, request: bytes) -> Response:
         """Send a request and return its answer. Raises NotSent, NoAnswer, Nonsense."""
@@ -51,6 +58,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._line.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         if not self._answers.feed(data):
@@ -65,6 +73,8 @@ class _Answers:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
+        # "Bad white space", which whoever reads has to bear (RFC 9112, 7.1.1); the one leniency of llhttp that is.
+        self._parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
         self._expected: asyncio.Future[Response] | None = None
         self._clean = False
         self._until_end = False

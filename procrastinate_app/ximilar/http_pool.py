@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import time
 from collections import deque
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohappyeyeballs
@@ -19,13 +21,15 @@ IDLE_SECONDS = 15.0  # servers wait for longer, so that it is seldom they who cl
 NAME_SECONDS = 10.0  # how long the addresses of a name are remembered
 NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305, 5
 
+T = TypeVar("T")
 _Addresses = list[tuple[Any, ...]]
+_Failures = (OSError, ValueError)  # a time that has run out is an OSError
 
 
 class Pool:
-    """At most `limit` connections to the server of `url`; each has `connect` seconds to be made.
+    """At most `limit` connections to the server of `url`, to be used on one loop.
 
-    To be used on one loop.
+    Each has `connect` seconds to be made, and its name as many to be found.
     """
 
     def __init__(self, url: str, *, limit: int, connect: float) -> None:
@@ -50,8 +54,9 @@ class Pool:
         self.busy += 1
         while self._idle:
             connection = self._idle.pop()
-            if connection.reusable:
+            if connection.reusable and connection.silent:
                 return connection
+            connection.close()
         try:
             return await self._connected()
         except BaseException:
@@ -83,24 +88,21 @@ class Pool:
 
     async def _connected(self) -> Connection:
         try:
-            return await self._made()
-        except NotSent:  # the one thing that is safe to repeat, whatever it was
-            return await self._made()
-
-    async def _made(self) -> Connection:
+            found = await self._in_time(self._looked_up())
+        except _Failures as error:  # the resolver has repeated its question itself
+            raise NotSent(type(error).__name__) from error
+        with contextlib.suppress(*_Failures):  # the one thing that is safe to repeat, whatever it was
+            return await self._in_time(self._made(found))
         try:
-            async with asyncio.timeout(self._connect_seconds):
-                sock = await aiohappyeyeballs.start_connection(
-                    await self._looked_up(), happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1
-                )
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    Connection, sock=sock, ssl=self._tls, server_hostname=self._host if self._tls else None
-                )
-        except (OSError, ValueError) as error:
+            return await self._in_time(self._made(found))
+        except _Failures as error:
             self._addresses_until = 0.0  # they may have changed
             # The class only: the text of these exceptions quotes addresses, and through them whatever they hold.
             raise NotSent(type(error).__name__) from error
-        return connection
+
+    async def _in_time(self, work: Coroutine[Any, Any, T]) -> T:
+        async with asyncio.timeout(self._connect_seconds):
+            return await work
 
     async def _looked_up(self) -> _Addresses:
         async with self._looking_up:  # many connections are wanted at once; one question will do
@@ -110,6 +112,15 @@ class Pool:
                 )
                 self._addresses_until = time.monotonic() + NAME_SECONDS
             return self._addresses
+
+    async def _made(self, addresses: _Addresses) -> Connection:
+        sock = await aiohappyeyeballs.start_connection(
+            addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1
+        )
+        _, connection = await asyncio.get_running_loop().create_connection(
+            Connection, sock=sock, ssl=self._tls, server_hostname=self._host if self._tls else None
+        )
+        return connection
 
     def _sweep_later(self) -> None:
         self._sweeper = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._sweep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -23,6 +24,11 @@ class Line:
         self.written: list[bytes] = []
         self.closed = False
         self.unsent = 0
+        self.near, self.far = socket.socketpair()
+
+    def get_extra_info(self, name: str) -> socket.socket:
+        assert name == "socket"
+        return self.near
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
@@ -44,7 +50,11 @@ def drive(plan: Drive) -> None:
     async def run() -> None:
         connection, line = Connection(), Line()
         connection.connection_made(cast(asyncio.Transport, line))
-        await plan(connection, line)
+        try:
+            await plan(connection, line)
+        finally:
+            line.near.close()
+            line.far.close()
 
     asyncio.run(run())
 
@@ -79,7 +89,7 @@ def test_names_are_in_lower_case_and_values_are_trimmed() -> None:
     "message",
     [
         OK,
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n1;a=b\r\n}\r\n0\r\nX-Late: 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\n{\r\n1 ;a=b\r\n}\r\n0\r\nX-Late: 1\r\n\r\n",
         b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + OK,
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 22\r\n\r\n"
         + gzip.compress(b"{}", mtime=0),
@@ -215,6 +225,20 @@ def test_words_nobody_asked_for_close_it() -> None:
         connection.data_received(OK)
         assert line.closed
         assert not connection.reusable
+
+    drive(plan)
+
+
+def test_what_the_loop_has_not_seen_yet_is_seen() -> None:
+    async def plan(connection: Connection, line: Line) -> None:
+        silent = [connection.silent]
+        line.far.send(b"H")
+        silent.append(connection.silent)
+        line.near.recv(1)
+        silent.append(connection.silent)
+        line.far.close()
+        silent.append(connection.silent)
+        assert silent == [True, False, True, False]
 
     drive(plan)
 
