@@ -169,12 +169,20 @@ class _TlsPool(HTTPSConnectionPool):
 class _Adapter(HTTPAdapter):
     def __init__(self, connections: int) -> None:
         # Repeats a connection once, before anything was sent, and nothing else.
-        retries = urllib3.Retry(total=1, connect=1, read=0, redirect=0, status=0, other=0)
+        retries = _Retry(total=1, connect=1, read=0, redirect=0, status=0, other=0)
         super().__init__(pool_connections=1, pool_maxsize=connections, pool_block=True, max_retries=retries)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+class _Retry(urllib3.Retry):
+    def increment(self, *args: Any, error: Exception | None = None, **kwargs: Any) -> urllib3.Retry:
+        # A resolver asks each of its servers twice by itself; with three that are silent it takes 28 s.
+        if isinstance(error, urllib3.exceptions.NameResolutionError):
+            raise error
+        return super().increment(*args, error=error, **kwargs)
 
 
 def _read_capped(answer: requests.Response) -> bytes:

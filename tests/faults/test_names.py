@@ -13,8 +13,10 @@ from tests.fix_system import wait_until
 
 NAME = "api.ximilar.test"
 IN_FLIGHT = 8
-# The account is paused after five faults, and each time for longer: 30 s, 60 s.
-RECOVERY_SECONDS = 100
+# The account is paused for 30 s after five faults, for 60 s after ten; then a resolver may take its time.
+RECOVERY_SECONDS = 75
+LIMIT = 10
+PAUSED = "SELECT pause_cause FROM ximilar.throttle"
 NOT_SENT = "SELECT count(*), coalesce(max(seconds), 0) FROM ximilar.attempts WHERE cause = 'not_sent'"
 
 
@@ -36,7 +38,7 @@ def test_no_name(drill: Drill, network: Network, names: NameServer, fault: str, 
     ximilar.cut()
     # A slow one is borne: photos go on being stored, more than were in flight.
     wait_until(
-        lambda: put_off(drill)[0] >= 5 or len(system.emulator.photos()) > stored + IN_FLIGHT,
+        lambda: system.query(PAUSED) == [("not_sent",)] or len(system.emulator.photos()) > stored + IN_FLIGHT,
         150,
         system.tails,
     )
@@ -46,8 +48,10 @@ def test_no_name(drill: Drill, network: Network, names: NameServer, fault: str, 
     drill.wait_for_recovery(RECOVERY_SECONDS)
     count, longest = put_off(drill)
     drill.figures.update({"put off": count, "longest attempt seconds": round(longest, 1)})
-    drill.judge(again=IN_FLIGHT, seconds=150)
-    assert longest <= deadlines.CALL + 1
+    # Those that waited for a slow name leave late, among those whose turn it is.
+    late = IN_FLIGHT if fault == "slow" else 0
+    drill.judge(again=IN_FLIGHT, seconds=150, rate=LIMIT + late)
+    assert longest <= deadlines.JOB
     assert worker.end() == 0
 
 
