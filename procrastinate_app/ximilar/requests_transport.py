@@ -178,11 +178,19 @@ class _Adapter(HTTPAdapter):
 
 
 class _Retry(urllib3.Retry):
-    def increment(self, *args: Any, error: Exception | None = None, **kwargs: Any) -> urllib3.Retry:
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> _Retry:
         # A resolver asks each of its servers twice by itself; with three that are silent it takes 28 s.
         if isinstance(error, urllib3.exceptions.NameResolutionError):
             raise error
-        return super().increment(*args, error=error, **kwargs)
+        return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
 def _read_capped(answer: requests.Response) -> bytes:
