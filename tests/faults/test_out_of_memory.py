@@ -126,5 +126,6 @@ def test_killed_for_its_memory(drill: Drill, cage: Cage, caged: tuple[Program, S
         recoveries.append(drill.figures["recovery seconds"])
     drill.figures.update({"killed by the kernel": cage.kills, "recovery seconds": recoveries})
     drill.judge(again=KILLS * IN_FLIGHT, seconds=150)
-    assert [end.code for end in supervisor.ends] == [-signal.SIGKILL] * KILLS
+    assert len(supervisor.ends) >= KILLS
+    assert {end.code for end in supervisor.ends} == {-signal.SIGKILL}
     assert worker.process.poll() is None
