@@ -19,6 +19,7 @@ pytest_plugins = (
     "tests.fix_proxy",
     "tests.fix_drill",
     "tests.fix_hosts",
+    "tests.fix_names",
 )
 
 

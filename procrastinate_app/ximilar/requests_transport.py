@@ -169,12 +169,28 @@ class _TlsPool(HTTPSConnectionPool):
 class _Adapter(HTTPAdapter):
     def __init__(self, connections: int) -> None:
         # Repeats a connection once, before anything was sent, and nothing else.
-        retries = urllib3.Retry(total=1, connect=1, read=0, redirect=0, status=0, other=0)
+        retries = _Retry(total=1, connect=1, read=0, redirect=0, status=0, other=0)
         super().__init__(pool_connections=1, pool_maxsize=connections, pool_block=True, max_retries=retries)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+class _Retry(urllib3.Retry):
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: Any = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> _Retry:
+        # A resolver asks each of its servers twice by itself; with three that are silent it takes 28 s.
+        if isinstance(error, urllib3.exceptions.NameResolutionError):
+            raise error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
 def _read_capped(answer: requests.Response) -> bytes:

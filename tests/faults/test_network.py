@@ -84,6 +84,27 @@ def test_slow_link(drill: Drill, start_proxy: Callable[[str], FaultProxy]) -> No
 
 @pytest.mark.drill
 @pytest.mark.timeout(400)
+def test_lost_packets(drill: Drill, network: Network) -> None:
+    """A tenth of the packets to and from the database is lost: statements take long, and nothing follows from it."""
+    system, host = drill.system, network.host()
+    database = network.proxy(system.database.url)
+    network.lose(10, database.port)
+    worker = system.worker(
+        *host.command(*WORKER),
+        STAGING_DB_URL=database.address(system.database.url),
+        XIMILAR_API_URL=network.reach(system.emulator.url),
+    )
+    drill.begin(100, sent=1)
+    system.wait_for_states(200, synced=100)
+    drill.figures["packets lost"] = network.lost()
+    drill.judge(again=0)
+    assert network.lost() > 100, "the fault has no effect"
+    assert worker.events("job_rescued") == [], "a lease was overrun"
+    assert worker.end() == 0
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("how", ["killed", "shut down", "paused", "reloaded"])
 def test_pgbouncer(drill: Drill, pgbouncer: PgBouncer, pooled: str, how: str) -> None:
     system = drill.system

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
-import time
 from collections.abc import Iterator
 
 import pytest
-import requests
 
 from tests.faults.gateway.figures import quantile, tell
+from tests.faults.gateway.watching import seconds_until_served, watched
 from tests.integration.gateway.conftest import StartGateway
 from tests.integration.gateway.load import Load
 from tests.integration.gateway.servers import Gateway, Reply, ScriptedUpstream, wait_for
@@ -55,7 +53,7 @@ def test_callers_are_told_why_at_once_and_served_again_after_it(
         upstream.script = lambda method, number: reply
         wait_for(lambda: sum(load.causes.values()) > 100, 20)
         upstream.script = lambda method, number: None
-        recovered = _seconds_until_served(load)
+        recovered = seconds_until_served(load)
     tell(f"{said}, served again after {recovered:.2f} s", load)
     assert load.causes.keys() <= allowed
     assert max(load.seconds) <= DEADLINE + 0.5
@@ -67,12 +65,12 @@ def test_silence_ends_at_the_deadline_and_pages_stay_fast(
     in_a_hurry: Gateway, upstream: ScriptedUpstream
 ) -> None:
     """A black hole that still acknowledges: the connection stands, no answer comes."""
-    with Load(in_a_hurry.url, clients=CLIENTS) as load, _watched(in_a_hurry) as pages:
+    with Load(in_a_hurry.url, clients=CLIENTS) as load, watched(in_a_hurry) as pages:
         wait_for(lambda: load.done > 50)
         upstream.delay = SILENCE
         wait_for(lambda: load.causes["breaker_open"] > 20, 20)
         upstream.delay = 0.0
-        recovered = _seconds_until_served(load)
+        recovered = seconds_until_served(load)
     tell(f"silence, served again after {recovered:.2f} s", load)
     print(f"/livez meanwhile: {len(pages)} times, p99 {quantile(pages, 0.99):.3f} s")
     assert load.causes.keys() <= {"timed_out", "breaker_open"}
@@ -107,28 +105,3 @@ def _hole() -> Iterator[int]:
             waiting.setblocking(False)
             waiting.connect_ex(("127.0.0.1", port))
         yield port
-
-
-@contextlib.contextmanager
-def _watched(gateway: Gateway) -> Iterator[list[float]]:
-    """Ask for /livez all the time; yields the seconds of each answer."""
-    seconds: list[float] = []
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(0.05):
-            seconds.append(requests.get(gateway.url + "/livez", timeout=10).elapsed.total_seconds())
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield seconds
-    finally:
-        over.set()
-        thread.join()
-
-
-def _seconds_until_served(load: Load) -> float:
-    served, begun = load.done, time.monotonic()
-    wait_for(lambda: load.done > served, 30)
-    return time.monotonic() - begun

@@ -16,10 +16,14 @@ from .servers import wait_for
 
 
 class Load:
-    """`clients` connections that ask one after the other from `with` to its end; see `outcomes` afterwards."""
+    """`clients` connections that ask one after the other from `with` to its end; see `outcomes` afterwards.
 
-    def __init__(self, url: str, clients: int = 32) -> None:
+    Each asks about another photo: `photo` with its number.
+    """
+
+    def __init__(self, url: str, clients: int = 32, *, photo: str = "https://cdn.example.com/{}.jpg") -> None:
         self._url = url
+        self._photo = photo
         self._clients = clients
         self._over = False
         self._numbers = itertools.count()
@@ -58,7 +62,7 @@ class Load:
 
     async def _client(self, session: aiohttp.ClientSession) -> None:
         while not self._over:
-            content = {"url": f"https://cdn.example.com/{next(self._numbers)}.jpg"}
+            content = {"url": self._photo.format(next(self._numbers))}
             started = time.monotonic()
             try:
                 async with session.post(self._url + "/detect", json=content) as answer:

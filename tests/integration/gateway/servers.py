@@ -182,9 +182,10 @@ def a_photo(width: int = 60, height: int = 80) -> bytes:
 
 
 class Gateway:
-    """A real gunicorn on a free port, with its output in `log`."""
+    """A real gunicorn on a free port, with its output in `log`; `prefix` is a command that runs it elsewhere."""
 
-    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environ: dict[str, str], *, prefix: tuple[str, ...] = ()) -> None:
+        self._prefix = prefix
         self.log = folder / "gateway.log"
         self._environ = {
             **{name: value for name, value in os.environ.items() if name in PASSED_ON},
@@ -199,7 +200,7 @@ class Gateway:
 
     def start(self) -> Gateway:
         command = [
-            *(sys.executable, "-m", "gunicorn", "-c", "web/gateway/gunicorn.conf.py"),
+            *(*self._prefix, sys.executable, "-m", "gunicorn", "-c", "web/gateway/gunicorn.conf.py"),
             "web.gateway.wsgi:application",
         ]
         with self.log.open("wb") as output:
@@ -223,12 +224,12 @@ class Gateway:
 
     @property
     def port(self) -> int | None:
-        found = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", self.log.read_text())
+        found = re.search(r"Listening at: http://[0-9.]+:(\d+)", self.log.read_text())
         return int(found[1]) if found else None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._environ['HOST']}:{self.port}"
 
     @property
     def workers(self) -> list[int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from typing import NoReturn
 
 import pytest
 import requests
@@ -49,3 +51,17 @@ def test_names_an_exception_but_not_what_it_says() -> None:
     with RequestsTransport(BASE, "t") as transport, pytest.raises(errors.NotSent) as caught:
         transport.send(CALL)
     assert str(caught.value) == "ConnectionError"
+
+
+def test_a_name_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver has asked each of its servers twice by itself."""
+    asked = []
+
+    def unknown(host: str, *_args: object, **_kwargs: object) -> NoReturn:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with RequestsTransport(BASE, "t") as transport, pytest.raises(errors.NotSent):
+        transport.send(CALL)
+    assert asked == ["api.example.com"]
