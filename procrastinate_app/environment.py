@@ -150,8 +150,8 @@ def http_url(text: str) -> str:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # a port that is none, half an IPv6 address
         usable = False
-    if not usable or any(c.isspace() for c in text):
-        raise ValueError("must be an http or https URL")
+    if not usable or not (text.isascii() and text.isprintable()) or any(c in text for c in " ?#@"):
+        raise ValueError("must be an http or https URL, without a user, a query or a fragment")
     return text.rstrip("/")
 
 

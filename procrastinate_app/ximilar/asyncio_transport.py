@@ -1,8 +1,8 @@
 """Carries calls on asyncio, for the gateway: one bounded pool of persistent connections, on one loop.
 
 It means the same by a deadline, a size cap and each error as `requests_transport`; one test suite runs over
-both. It repeats nothing but a connection that was never made. Half of what a request cost was a general HTTP
-client around the two writes and the one read that it is here.
+both. It repeats nothing but a connection that was never made. A general HTTP client took a quarter of the time of
+a request of the gateway's.
 """
 
 from __future__ import annotations
@@ -76,6 +76,10 @@ class AsyncioTransport:
             if connection is not None:
                 self._pool.give_back(connection)
         return call.read(response)
+
+    def drop_idle(self) -> None:
+        """Let the next call make its own connection."""
+        self._pool.drop_idle()
 
     def close(self) -> None:
         """Close the connections that carry no call."""

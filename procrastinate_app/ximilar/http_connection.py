@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import select
 import zlib
+from http import HTTPStatus
 from typing import cast
 
 import httptools
@@ -15,8 +16,10 @@ import httptools
 from .calls import MAX_ANSWER_BYTES, Response
 from .errors import NoAnswer, Nonsense, NotSent, XimilarError
 
-MAX_HEAD_BYTES = 64 * 1024
-_GZIP = 16 + zlib.MAX_WBITS  # zlib's way to ask for gzip's head and checksum
+# What may come with the most bytes of a body: its head, and what frames its chunks.
+FRAME_BYTES = 64 * 1024
+# zlib's way to ask for gzip's head and checksum.
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class Connection(asyncio.Protocol):
@@ -44,10 +47,10 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise NotSent("the connection was closed")
         self._kept = False  # until the answer is whole: whoever gives up leaves it half way
-        expected = self._answers.expect()
+        self._answers.expect()
         self._transport.write(request)
         try:
-            return await expected
+            return await self._answers.answer()
         finally:
             self._kept = self._answers.let_go() and self._transport.get_write_buffer_size() == 0
 
@@ -83,12 +86,16 @@ class _Answers:
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
 
-    def expect(self) -> asyncio.Future[Response]:
-        """Return the answer to come."""
+    def expect(self) -> None:
+        """Take what comes from now on for an answer."""
         self._expected = asyncio.get_running_loop().create_future()
         self._clean = False
         self._size = 0
-        return self._expected
+
+    async def answer(self) -> Response:
+        """Wait for the answer that is expected. Raises NoAnswer, Nonsense."""
+        assert self._expected is not None
+        return await self._expected
 
     def let_go(self) -> bool:
         """Expect no more. Return whether the answer was whole, nothing came after it and another one may."""
@@ -105,7 +112,7 @@ class _Answers:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             return self._fail(NoAnswer(type(error).__name__))
-        if self._size > MAX_ANSWER_BYTES + MAX_HEAD_BYTES:
+        if self._size > MAX_ANSWER_BYTES + FRAME_BYTES:
             return self._fail(_too_large())
         return True
 
@@ -115,6 +122,7 @@ class _Answers:
             self._complete(keeps=False)
         else:
             self._fail(NoAnswer("ConnectionLost" if error is None else type(error).__name__))
+        del self._parser  # it holds on to this, and garbage of that kind is looked for seldom
 
     def on_message_begin(self) -> None:
         self._clean = self._until_end = False
@@ -123,7 +131,8 @@ class _Answers:
     def on_header(self, name: bytes, value: bytes) -> None:
         self._lines.append((name, value))
 
-    def on_headers_complete(self) -> None:  # what comes after the body is no header
+    def on_headers_complete(self) -> None:
+        # Now: lines that come after the body are no headers.
         self._headers = {
             name.decode("latin-1").lower(): value.decode("latin-1").strip() for name, value in self._lines
         }
@@ -134,9 +143,8 @@ class _Answers:
 
     def on_message_complete(self) -> None:
         self._until_end = False
-        if (
-            self._parser.get_status_code() >= 200
-        ):  # else a word in between (RFC 9110, 15.2); the answer follows
+        # Below it is a word in between (RFC 9110, 15.2); the answer follows.
+        if self._parser.get_status_code() >= HTTPStatus.OK:
             self._complete(keeps=self._parser.should_keep_alive())
 
     def _complete(self, *, keeps: bool) -> None:
@@ -150,7 +158,7 @@ class _Answers:
             self._clean = keeps
 
     def _response(self) -> Response:
-        body = _decoded(b"".join(self._body), self._headers.get("content-encoding", "identity").lower())
+        body = _decoded(b"".join(self._body), self._headers.get("content-encoding", "").lower())
         if len(body) > MAX_ANSWER_BYTES:
             raise _too_large()
         return Response(self._parser.get_status_code(), self._headers, body)
@@ -163,7 +171,7 @@ class _Answers:
 
 
 def _decoded(body: bytes, coding: str) -> bytes:
-    if coding == "identity" or not body:
+    if coding in ("", "identity") or not body:
         return body
     if coding != "gzip":
         raise Nonsense("an answer in a coding that was not asked for")
@@ -172,8 +180,8 @@ def _decoded(body: bytes, coding: str) -> bytes:
         plain = unpacker.decompress(body, MAX_ANSWER_BYTES + 1)
     except zlib.error as error:
         raise Nonsense("an answer that is not gzip, though it says so") from error
-    if not unpacker.eof and len(plain) <= MAX_ANSWER_BYTES:
-        raise Nonsense("an answer that is not whole")
+    if len(plain) <= MAX_ANSWER_BYTES and (not unpacker.eof or unpacker.unused_data):
+        raise Nonsense("an answer of more or less than one gzip file")
     return plain
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import ssl
 import time
@@ -23,13 +24,14 @@ NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305, 5
 
 T = TypeVar("T")
 _Addresses = list[tuple[Any, ...]]
-_Failures = (OSError, ValueError)  # a time that has run out is an OSError
+# A time that has run out is an OSError; a RuntimeError may be uvloop's.
+_FAILURES = (OSError, ValueError, RuntimeError)
 
 
 class Pool:
     """At most `limit` connections to the server of `url`, to be used on one loop.
 
-    Each has `connect` seconds to be made, and its name as many to be found.
+    Each has `connect` seconds to be made, from when the server's name has been found.
     """
 
     def __init__(self, url: str, *, limit: int, connect: float) -> None:
@@ -39,13 +41,12 @@ class Pool:
         self._port = parts.port or (443 if self._tls else 80)
         self._connect_seconds = connect
         self._room = asyncio.Semaphore(limit)
-        self._idle: deque[Connection] = (
-            deque()
-        )  # the one used last is taken first, so that the others grow old
+        # The one used last is taken first, so that the others grow old.
+        self._idle: deque[Connection] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._looking_up = asyncio.Lock()
-        self._addresses: _Addresses = []
-        self._addresses_until = 0.0
+        self._look_up: asyncio.Task[_Addresses] | None = None
+        self._found_at = 0.0
+        self._closed = False
         self.busy = 0
 
     async def take(self) -> Connection:
@@ -54,7 +55,7 @@ class Pool:
         self.busy += 1
         while self._idle:
             connection = self._idle.pop()
-            if connection.reusable and connection.silent:
+            if connection.reusable and connection.silent and _fresh(connection):
                 return connection
             connection.close()
         try:
@@ -66,7 +67,7 @@ class Pool:
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next one, or close it where it is spent."""
         self._leave()
-        if not connection.reusable:
+        if self._closed or not connection.reusable:
             connection.close()
             return
         connection.idle_since = time.monotonic()
@@ -75,9 +76,17 @@ class Pool:
             self._sweep_later()
 
     def close(self) -> None:
+        """Close those that are idle, and others when they are given back."""
+        self._closed = True
+        self.drop_idle()
+        if self._look_up is not None:
+            self._look_up.cancel()
+
+    def drop_idle(self) -> None:
         """Close those that are idle."""
         if self._sweeper is not None:
             self._sweeper.cancel()
+            self._sweeper = None
         for connection in self._idle:
             connection.close()
         self._idle.clear()
@@ -88,15 +97,14 @@ class Pool:
 
     async def _connected(self) -> Connection:
         try:
-            found = await self._in_time(self._looked_up())
-        except _Failures as error:  # the resolver has repeated its question itself
-            raise NotSent(type(error).__name__) from error
-        with contextlib.suppress(*_Failures):  # the one thing that is safe to repeat, whatever it was
+            found = await self._addresses()  # once: the resolver has repeated its question itself
+            with contextlib.suppress(*_FAILURES):
+                return await self._in_time(self._made(found))
+            # The one thing that is safe to repeat, whatever it was.
             return await self._in_time(self._made(found))
-        try:
-            return await self._in_time(self._made(found))
-        except _Failures as error:
-            self._addresses_until = 0.0  # they may have changed
+        except _FAILURES as error:
+            if self._look_up is not None and self._look_up.done():
+                self._look_up = None  # the addresses may have changed
             # The class only: the text of these exceptions quotes addresses, and through them whatever they hold.
             raise NotSent(type(error).__name__) from error
 
@@ -104,14 +112,20 @@ class Pool:
         async with asyncio.timeout(self._connect_seconds):
             return await work
 
+    async def _addresses(self) -> _Addresses:
+        """One look-up for all who wait; it goes on when they leave, so that a slow one is of use to the next."""
+        look_up = self._look_up
+        if look_up is None or (look_up.done() and time.monotonic() >= self._found_at + NAME_SECONDS):
+            look_up = self._look_up = asyncio.create_task(self._looked_up())
+            look_up.add_done_callback(_look_at)
+        return await asyncio.shield(look_up)
+
     async def _looked_up(self) -> _Addresses:
-        async with self._looking_up:  # many connections are wanted at once; one question will do
-            if time.monotonic() >= self._addresses_until:
-                self._addresses = await asyncio.get_running_loop().getaddrinfo(
-                    self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-                )
-                self._addresses_until = time.monotonic() + NAME_SECONDS
-            return self._addresses
+        found = await asyncio.get_running_loop().getaddrinfo(
+            self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        )
+        self._found_at = time.monotonic()
+        return found
 
     async def _made(self, addresses: _Addresses) -> Connection:
         sock = await aiohappyeyeballs.start_connection(
@@ -123,17 +137,28 @@ class Pool:
         return connection
 
     def _sweep_later(self) -> None:
-        self._sweeper = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._sweep)
+        due = self._idle[0].idle_since + IDLE_SECONDS - time.monotonic()
+        self._sweeper = asyncio.get_running_loop().call_later(max(due, 0), self._sweep)
 
     def _sweep(self) -> None:
         self._sweeper = None
-        oldest = time.monotonic() - IDLE_SECONDS
-        while self._idle and (self._idle[0].idle_since <= oldest or not self._idle[0].reusable):
+        while self._idle and not (self._idle[0].reusable and _fresh(self._idle[0])):
             self._idle.popleft().close()
         if self._idle:
             self._sweep_later()
 
 
+def _fresh(connection: Connection) -> bool:
+    return time.monotonic() < connection.idle_since + IDLE_SECONDS
+
+
+def _look_at(done: asyncio.Task[Any]) -> None:
+    """Look at an exception, or asyncio would report it as lost where everybody who waited has left."""
+    if not done.cancelled():
+        done.exception()
+
+
+@functools.cache
 def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])

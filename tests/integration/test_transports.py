@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from procrastinate_app.ximilar import errors, http_pool
 from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
@@ -41,16 +42,22 @@ def _by_requests(base: str, *paths: str, deadline: float = DEADLINE) -> list[obj
         return [transport.send(_call(path)) for path in paths]
 
 
-def _by_asyncio(base: str, *paths: str, deadline: float = DEADLINE) -> list[object]:
+def _by_asyncio(
+    base: str, *paths: str, deadline: float = DEADLINE, runner: Callable[..., list[object]] = asyncio.run
+) -> list[object]:
     async def run() -> list[object]:
         transport = AsyncioTransport(base, "t0ken", connections=1, deadline=deadline, connect=0.5)
         with contextlib.closing(transport):
             return [await transport.send(_call(path)) for path in paths]
 
-    return asyncio.run(run())
+    return runner(run())
 
 
-@pytest.fixture(params=[_by_requests, _by_asyncio], ids=["requests", "asyncio"])
+def _by_uvloop(base: str, *paths: str, deadline: float = DEADLINE) -> list[object]:
+    return _by_asyncio(base, *paths, deadline=deadline, runner=uvloop.run)
+
+
+@pytest.fixture(params=[_by_requests, _by_asyncio, _by_uvloop], ids=["requests", "asyncio", "uvloop"])
 def send(request: pytest.FixtureRequest) -> Send:
     chosen: Send = request.param
     return chosen
@@ -64,13 +71,19 @@ def server() -> Iterator[FaultServer]:
 
 
 @pytest.fixture(scope="session")
-def unknown_certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of localhost that nobody has signed; its key lies beside it."""
     folder: Path = tmp_path_factory.mktemp("tls")
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    files = ["-keyout", "key.pem", "-out", "cert.pem"]
+    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
     subprocess.run([*command.split(), *files], cwd=folder, check=True, capture_output=True)
+    return folder / "cert.pem"
+
+
+@pytest.fixture(scope="session")
+def unknown_certificate(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     return context
 
 
@@ -166,6 +179,20 @@ def test_unknown_certificate_is_not_sent(send: Send, unknown_certificate: ssl.SS
     server.stop()
 
 
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_asyncio_believes_a_known_certificate_of_that_name(
+    unknown_certificate: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    server = FaultServer(unknown_certificate).start()
+    monkeypatch.setattr(http_pool, "_tls", lambda: ssl.create_default_context(cafile=certificate))
+    expected = contextlib.nullcontext() if name == "localhost" else pytest.raises(errors.NotSent)
+    for send in (_by_asyncio, _by_uvloop):
+        with expected:
+            assert send(f"https://{name}:{server.port}", "/ok", "/ok", deadline=5.0) == [[], []]
+    assert server.requests["/ok"] == (4 if name == "localhost" else 0)
+    server.stop()
+
+
 def test_failed_connection_does_not_poison_the_pool(send: Send, server: FaultServer) -> None:
     def after_a_fault() -> None:
         for path in ("/cut", "/ok"):
@@ -225,7 +252,7 @@ def test_asyncio_takes_no_connection_that_was_closed_while_it_was_idle(server: F
 
 
 def test_asyncio_lets_idle_connections_go(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_pool, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(http_pool, "IDLE_SECONDS", 0.2)
 
     async def run() -> None:
         with contextlib.closing(AsyncioTransport(_base(server), "t", connections=2)) as transport:
@@ -235,7 +262,20 @@ def test_asyncio_lets_idle_connections_go(server: FaultServer, monkeypatch: pyte
             await _until(lambda: not transport._pool._idle)
             assert not any(connection.reusable for connection in idle)
 
+    uvloop.run(run())
+
+
+def test_asyncio_takes_no_connection_that_was_idle_for_long(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        with contextlib.closing(AsyncioTransport(_base(server), "t", connections=1)) as transport:
+            await transport.send(_call("/ok"))
+            monkeypatch.setattr(http_pool, "IDLE_SECONDS", 0.0)  # and the sweeper is still to come
+            await transport.send(_call("/ok"))
+
     asyncio.run(run())
+    assert server.connections == 2
 
 
 def test_asyncio_asks_once_for_the_addresses_of_many_connections(
@@ -259,6 +299,34 @@ def test_asyncio_asks_once_for_the_addresses_of_many_connections(
     asyncio.run(run())
     assert asked == [("localhost", server.port)]
     assert server.connections == 5
+
+
+def test_asyncio_waits_for_a_name_longer_than_for_a_connection(
+    server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        ask = loop.getaddrinfo
+        name_server = asyncio.Event()
+
+        async def slow(*host: Any, **wishes: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            await name_server.wait()
+            return await ask(*host, **wishes)
+
+        monkeypatch.setattr(loop, "getaddrinfo", slow)
+        base = f"http://localhost:{server.port}"
+        with contextlib.closing(AsyncioTransport(base, "t", connections=1, connect=0.01)) as transport:
+            with pytest.raises(errors.NotSent):
+                await transport.send(_call("/ok"), deadline=0.1)
+            name_server.set()
+            assert await transport.send(_call("/ok"), deadline=10) == []
+
+    asyncio.run(run())
+    assert asked == 1
 
 
 @pytest.mark.parametrize("headers", [{"X": "a\r\nY: b"}, {"X\r\nY": "b"}, {"X": "ü"}])

@@ -17,6 +17,7 @@ from typing import Any
 sys.modules["rich"] = None  # type: ignore[assignment]
 
 from procrastinate_app import environment  # noqa: E402
+from procrastinate_app.ximilar import profiles  # noqa: E402
 from web.gateway import shared_folder  # noqa: E402
 from web.gateway.callers import Callers, TokensFileError  # noqa: E402
 from web.gateway.settings import GatewaySettings  # noqa: E402
@@ -37,14 +38,12 @@ except TokensFileError as error:
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared_folder.claim(os.environ)
 # Imported here and not by each process: they start sooner, and share the memory of what is imported. Our own
 # modules are not, so that a reload takes up a new version of them.
-_LIBRARIES = ("falcon.asgi", "httptools", "msgspec", "prometheus_client.multiprocess", "uvloop")
-_FOR_CROPS = (
-    "aiohttp",
-    "PIL.Image",
-    "PIL.JpegImagePlugin",
-)  # else each process imports them with its first photo
-for _library in (*_LIBRARIES, *(_FOR_CROPS if _settings.signs_crops else ())):
+for _library in ("falcon.asgi", "httptools", "msgspec", "prometheus_client.multiprocess", "uvloop"):
     importlib.import_module(_library)
+# Where crops are cut for /recognize alone, each process imports these with its first photo, if ever there is one.
+if _settings.signs_crops or not profiles.make(_settings).gives_crops:
+    importlib.import_module("aiohttp")
+    importlib.import_module("PIL.Image").init()
 
 bind = _settings.bind
 workers = _settings.workers

@@ -18,7 +18,7 @@ import msgspec
 
 from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
 from procrastinate_app.ximilar.calls import Call, Request
-from procrastinate_app.ximilar.errors import XimilarError
+from procrastinate_app.ximilar.errors import Nonsense, XimilarError
 
 TIMEOUT_SECONDS = 2.0
 FIRST_WAIT_SECONDS = 2.5
@@ -77,8 +77,12 @@ class Probe:
     async def _look(self) -> bool:
         try:
             return await self._transport.send(_LOOK)
+        except Nonsense:
+            return True  # whatever it is, it was an answer
         except XimilarError:
             return False
+        finally:
+            self._transport.drop_idle()  # the next look is to see names, certificates and connecting again
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[bool]:

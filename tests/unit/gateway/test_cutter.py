@@ -16,9 +16,8 @@ from web.gateway import cutter as module
 from web.gateway import cutting
 from web.gateway.crop_urls import Crop
 from web.gateway.crops import Crops
-from web.gateway.cutter import Cutter
+from web.gateway.cutter import Cutter, Fetcher
 from web.gateway.exchange import Exchange
-from web.gateway.fetching import PhotoFetcher
 from web.gateway.metrics import Metrics
 from web.gateway.photo_faults import PhotoUnusable
 from web.gateway.problems import Problem, TooBusy
@@ -73,7 +72,7 @@ def knife(monkeypatch: pytest.MonkeyPatch) -> Iterator[Knife]:
 def with_cutter(drive: Callable[[Cutter, Host, Metrics], Awaitable[None]]) -> None:
     async def run() -> None:
         host, metrics = Host(), Metrics()
-        cutter = Cutter(lambda: cast(PhotoFetcher, host), metrics, max_pixels=1000, seconds=60)
+        cutter = Cutter(lambda: cast(Fetcher, host), metrics, max_pixels=1000, seconds=60)
         try:
             await drive(cutter, host, metrics)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import socket
 from collections.abc import Awaitable, Callable
@@ -239,6 +240,18 @@ def test_what_the_loop_has_not_seen_yet_is_seen() -> None:
         line.far.close()
         silent.append(connection.silent)
         assert silent == [True, False, True, False]
+
+    drive(plan)
+
+
+def test_an_answer_leaves_no_garbage_behind() -> None:
+    async def plan(connection: Connection, _line: Line) -> None:
+        for _ in range(3):
+            await told(connection, OK)
+        gc.collect()
+        for _ in range(20):
+            await told(connection, OK)
+        assert gc.collect() == 0
 
     drive(plan)
 
