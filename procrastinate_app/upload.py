@@ -99,25 +99,25 @@ class Uploader:
         self, push: Push, records: Sequence[Record], *, announced: bool, keep_already: bool = True
     ) -> None:
         """Store photos; those that were there already are written to the ledger if `keep_already`."""
-        product_id = push.errand.product_id
+        product_id, versions = push.errand.product_id, dict[str, str]()
 
         async def announce(batch: Sequence[Record]) -> None:
-            await self._ledger.announce(product_id, batch)
+            versions.update(await self._ledger.announce(product_id, batch))
 
         async def keep(batch: Sequence[Record], answers: Sequence[Stored]) -> None:
             for record, answer in _pairs(batch, answers):
                 if answer.fault is not None:
                     await patiently(self._ledger.renounce, product_id, record)
                 elif keep_already or not answer.already:
-                    await patiently(self._write, push.errand, record, answer)
+                    await patiently(self._write, push.errand, record, answer, versions.get(record.url))
             push.pushed.answers.extend(answers)
 
         delivery = Delivery(self.profile.store, keep, announce if announced else None)
         await self._sender.send(push, delivery, records, batch=self.profile.batch)
 
-    async def _write(self, errand: Errand, record: Record, answer: Stored) -> None:
+    async def _write(self, errand: Errand, record: Record, answer: Stored, version: str | None) -> None:
         assert errand.content_hash is not None
-        await self._ledger.store(errand.product_id, record, answer, errand.content_hash)
+        await self._ledger.store(errand.product_id, record, answer, errand.content_hash, version)
 
     async def _remove(self, push: Push, record: Record) -> None:
         product_id, known = push.errand.product_id, list[Row]()

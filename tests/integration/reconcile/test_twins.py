@@ -1,0 +1,145 @@
+"""Profile `recognition`: two rows of one SKU list the same photo, of which there is one record, and their jobs are at
+work at one time. Whatever the order of their steps, what the ledger believes in the end is so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from procrastinate_app.plan import UNSURE
+from tests.integration.reconcile.harness import Harness, urls
+from tests.integration.reconcile.interleaving import do_together
+from tests.integration.reconcile.test_removals import two_passes
+
+SEEDS = range(int(__import__("os").environ.get("N","25")))
+
+Twins = tuple[int, int]
+
+
+def both_change(harness: Harness) -> Twins:
+    twins = stored_twins(harness)
+    harness.edit(twins[0], price="3.00")
+    harness.edit(twins[1], price="4.00")
+    harness.reconcile()
+    return twins
+
+
+def one_changes_and_one_drops_the_photo(harness: Harness) -> Twins:
+    twins = stored_twins(harness)
+    harness.edit(twins[0], price="3.00")
+    harness.edit(twins[1], image_urls=Jsonb(urls("A", 2)))
+    harness.reconcile()
+    return twins
+
+
+def one_changes_and_one_is_new(harness: Harness) -> Twins:
+    old = harness.add("A", urls("A", 1), price="1.00")
+    harness.sync()
+    harness.edit(old, price="3.00")
+    harness.reconcile()
+    new = harness.add("A", urls("A", 1), price="4.00")
+    harness.begin("sync")
+    return old, new
+
+
+def one_changes_and_one_is_another_product_now(harness: Harness) -> Twins:
+    twins = stored_twins(harness)
+    harness.edit(twins[0], price="3.00")
+    harness.edit(twins[1], external_id="B")
+    harness.reconcile()
+    return twins
+
+
+def one_is_new_and_one_drops_the_photo(harness: Harness) -> Twins:
+    old = harness.add("A", urls("A", 1), price="1.00")
+    harness.sync()
+    harness.edit(old, image_urls=Jsonb(urls("A", 2)))
+    harness.reconcile()
+    new = harness.add("A", urls("A", 1), price="4.00")
+    harness.begin("sync")
+    return new, old
+
+
+def one_is_new_and_one_is_leaving(harness: Harness) -> Twins:
+    old = harness.add("A", urls("A", 1), price="1.00")
+    harness.sync()
+    harness.owner.execute("DELETE FROM raw_products")
+    harness.reconcile()
+    harness.time_passes()
+    harness.reconcile()
+    new = harness.add("A", urls("A", 1), price="4.00")
+    harness.begin("sync")
+    return new, old
+
+
+def stored_twins(harness: Harness) -> Twins:
+    """Two rows that are synced and alike."""
+    twins = harness.add("A", urls("A", 1), price="1.00"), harness.add("A", urls("A", 1), price="1.00")
+    harness.sync()
+    return twins
+
+
+@pytest.fixture
+def profile() -> str:
+    """The one whose records have no ids of ours."""
+    return "recognition"
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        both_change,
+        one_changes_and_one_drops_the_photo,
+        one_changes_and_one_is_new,
+        one_changes_and_one_is_another_product_now,
+        one_is_new_and_one_drops_the_photo,
+        one_is_new_and_one_is_leaving,
+    ],
+)
+@pytest.mark.timeout(300)
+def test_two_jobs_of_one_photo_leave_nothing_lost_and_nothing_stale(
+    harness: Harness, other: Harness, begin: Callable[[Harness], Twins]
+) -> None:
+    """When one of the two is gone, the photo says what the other one does: also if that one's job was done long ago."""
+    for seed in SEEDS:
+        harness.reset()
+        twins = begin(harness)
+        other.ximilar = harness.ximilar
+        harness.ximilar.script = what_happens(seed)
+        do_together((harness, other), (job_of(harness, twins[0]), job_of(harness, twins[1])), seed)
+        harness.ximilar.script = []
+        settle(harness)
+        assert set(harness.ximilar.photos()) == set(harness.wanted()), seed
+        assert harness.rows("SELECT FROM photos WHERE content_hash = %s", [UNSURE]) == []
+
+        harness.owner.execute("DELETE FROM raw_products WHERE id = %s", [twins[seed % 2]])
+        two_passes(harness)
+        settle(harness)
+
+        assert harness.ximilar.photos() == harness.wanted(), seed
+
+
+def settle(harness: Harness) -> None:
+    """Leave it to the schedule, until a comparison finds nothing to be done."""
+    for _ in range(6):
+        harness.time_passes()
+        harness.sync()
+        ended = harness.reconcile()
+        harness.work()
+        if (ended["changed"], ended["absent"]) == (0, 0):
+            return
+    pytest.fail("repairs without end")
+
+
+def what_happens(seed: int) -> list[str]:
+    """To the calls of the two: nothing unusual, or one answer is lost."""
+    return [] if seed % 3 else ["ok"] * (seed // 3 % 4) + ["drop"]
+
+
+def job_of(harness: Harness, product: int) -> int:
+    found: int = harness.value(
+        "SELECT id FROM procrastinate_jobs WHERE lock = 'product:' || %s::bigint AND status = 'todo'", [product]
+    )
+    return found
