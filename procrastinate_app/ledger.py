@@ -6,6 +6,7 @@ Every line is written right after the answer it comes from, in a statement of it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from .database import Database, Row
@@ -25,6 +26,24 @@ class Ledger:
         """Return {address: entry} of a product's photos."""
         rows = await self._database.all("photos_of", product_id=product_id, **self._where)
         return {row["url"]: LedgerEntry.of(row) for row in rows}
+
+    async def inherit(
+        self, product_id: int, sku: str | None, urls: Sequence[str], *, giver: int | None = None
+    ) -> int:
+        """Take over what rows that are gone left behind under this SKU, of these addresses; returns how many.
+
+        Not from a row whose job is at work, unless that is the `giver`, whose job asks for it.
+        """
+        return await self._step(product_id, "inherit_records", sku=sku, urls=list(urls), giver=giver)
+
+    async def unsync_heirs(self, product_id: int) -> None:
+        """Make synced rows without a ledger `pending`, of the SKUs that a product is about to leave."""
+        await self._database.run("unsync_heirs", product_id=product_id, **self._where)
+
+    async def _step(self, product_id: int, name: str, **parameters: Any) -> int:
+        async with self._database.transaction() as tx:
+            await tx.run("lock_records", product_id=product_id)
+            return await tx.run(name, product_id=product_id, **parameters, **self._where)
 
 
 class SharedLedger(Ledger):
@@ -130,9 +149,7 @@ class SharedLedger(Ledger):
         """Leave a photo to another product that holds the same one. Returns whether there is such a product."""
         async with self._database.transaction() as tx:
             await tx.run("lock_sharing")
-            left = await tx.run(
-                "forget_shared", product_id=product_id, url=url, unsure=UNSURE, **self._where
-            )
+            left = await tx.run("forget_shared", product_id=product_id, url=url, unsure=UNSURE, **self._where)
         return left > 0
 
     async def hand_over(self, product_id: int) -> int:

@@ -72,6 +72,11 @@ class Found:
     changed: list[Row]
     absent: list[Row]
 
+    @property
+    def heirs(self) -> list[int]:
+        """The ids of products of which the ledger knows nothing but their SKU."""
+        return [row["product_id"] for row in self.changed if not row["stored"]]
+
     def repairs(self, policy: Policy) -> list[int]:
         """The ids of products for which something may be done."""
         return [row["product_id"] for row in self.changed if _may_be_repaired(row, policy)]
@@ -159,6 +164,12 @@ async def scan(
     return Found(changed, [row for row in rows if row["absence"] is not None])
 
 
+async def queue_heirs(tx: Session, found: Found) -> int:
+    """Queue the heirs, whose jobs would leave them alone otherwise; returns how many."""
+    queued: int = await tx.value("enqueue_heirs", ids=found.heirs) if found.heirs else 0
+    return queued
+
+
 async def too_many(session: Session | Database, collection: Collection, removals: int) -> bool:
     """Whether so many confirmed removals are to wait for an operator."""
     guard = collection.guard
@@ -215,7 +226,8 @@ async def _chunk(
     await tx.run("note_absent", ids=ids, reasons=[row["absence"] for row in found.absent], **collection.where)
     await tx.run("drop_returned", ids=ids, after=after, last=last, **collection.where)
     repairs = found.repairs(collection.policy)
-    queued = await tx.value("enqueue_repairs", ids=repairs) if repairs else 0
+    queued = await queue_heirs(tx, found)
+    queued += await tx.value("enqueue_repairs", ids=repairs) if repairs else 0
     counts = found.counts(collection.policy)
     await tx.run("advance_pass", pass_id=pass_id, cursor=last, queued=queued, **counts)
 

@@ -5,6 +5,7 @@ There a photo is changed by taking it out and storing it again, and products of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from .database import Database, Row
@@ -27,9 +28,18 @@ class Uploader:
     async def plan(
         self, product: Product, *, sent_before: float | None, allow_private: bool, policy: Policy
     ) -> Plan:
-        """Return what to do for a product, by what the ledger knows of it."""
+        """Return what to do for a product, by what the ledger knows of it and of rows that it stands in for."""
+        decide = functools.partial(
+            plan, product, sent_before=sent_before, allow_private=allow_private, policy=policy
+        )
         entries = await self._ledger.entries(product.id)
-        return plan(product, entries, sent_before=sent_before, allow_private=allow_private, policy=policy)
+        if any(entry.sku != product.sku for entry in entries.values()):
+            await self._ledger.unsync_heirs(product.id)
+        planned = decide(entries)
+        new = [record.url for record in planned.records if record.url not in entries]
+        if new and await self._ledger.inherit(product.id, product.sku, new):
+            return decide(await self._ledger.entries(product.id))
+        return planned
 
     async def push(self, errand: Errand, plan: Plan) -> Pushed:
         """Carry the plan out. No new call starts once something went wrong, or 20 s after the first."""
@@ -44,6 +54,7 @@ class Uploader:
         """Take all photos of a product that has no place in the collection out of it, but leave others theirs."""
         push = Push.begin(errand)
         push.pushed.forgotten += await self._ledger.hand_over(errand.product_id)
+        await self._ledger.unsync_heirs(errand.product_id)
         entries = await self._ledger.entries(errand.product_id)
         await self._take_out(push, [outgoing(entry) for entry in entries.values()])
         return push.pushed

@@ -26,7 +26,7 @@ class Order:
     """Whose turn it is: of the workers 0 and 1 one runs, until the order names the other."""
 
     def __init__(self, seed: int) -> None:
-        self._names = _bursts(random.Random(seed))  # noqa: S311  an order, not a secret
+        self._names = _bursts(random.Random(seed))
         self._turn = next(self._names)
         self._ended: set[int] = set()
         self._passed = threading.Condition()
@@ -103,7 +103,7 @@ def do_together(workers: tuple[Harness, Harness], jobs: tuple[int, int], seed: i
         try:
             with order.taken_part(number), _stepping(workers[number], lambda: order.step(number)):
                 workers[number].do(jobs[number])
-        except BaseException as failure:  # noqa: BLE001  for the test to raise
+        except BaseException as failure:
             failures.append(failure)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
