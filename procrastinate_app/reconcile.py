@@ -83,9 +83,8 @@ class Found:
 
     def counts(self, policy: Policy) -> dict[str, int]:
         """How many products and photos are not as they should be, and what the policy leaves so."""
-        totals = {
-            name: sum(row[name] for row in self.changed) for name in ("missing", "stale", "gone", "strays")
-        }
+        kinds = ("missing", "stale", "gone", "strays")
+        totals = {kind: sum(row[kind] for row in self.changed) for kind in kinds}
         return {
             "changed": len(self.changed),
             "absent": len(self.absent),
@@ -164,12 +163,6 @@ async def scan(
     return Found(changed, [row for row in rows if row["absence"] is not None])
 
 
-async def queue_heirs(tx: Session, found: Found) -> int:
-    """Queue the heirs, whose jobs would leave them alone otherwise; returns how many."""
-    queued: int = await tx.value("enqueue_heirs", ids=found.heirs) if found.heirs else 0
-    return queued
-
-
 async def too_many(session: Session | Database, collection: Collection, removals: int) -> bool:
     """Whether so many confirmed removals are to wait for an operator."""
     guard = collection.guard
@@ -225,9 +218,8 @@ async def _chunk(
     ids = [row["product_id"] for row in found.absent]
     await tx.run("note_absent", ids=ids, reasons=[row["absence"] for row in found.absent], **collection.where)
     await tx.run("drop_returned", ids=ids, after=after, last=last, **collection.where)
-    repairs = found.repairs(collection.policy)
-    queued = await queue_heirs(tx, found)
-    queued += await tx.value("enqueue_repairs", ids=repairs) if repairs else 0
+    queued = await tx.value("enqueue_heirs", ids=found.heirs)
+    queued += await tx.value("enqueue_repairs", ids=found.repairs(collection.policy))
     counts = found.counts(collection.policy)
     await tx.run("advance_pass", pass_id=pass_id, cursor=last, queued=queued, **counts)
 

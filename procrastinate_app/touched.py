@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from . import logs
 from .database import Database, Row, Session
-from .reconcile import CHUNK, Collection, queue_heirs, scan
+from .reconcile import CHUNK, Collection, scan
 
 NOTES = 1000
 
@@ -82,8 +82,8 @@ async def _queue_anywhere(tx: Session) -> int:
 
 async def _queue(tx: Session, collection: Collection, after: int, last: int, only: list[int] | None) -> int:
     found = await scan(tx, collection, after, last, only)
-    heirs = await queue_heirs(tx, found)
-    queued: int = await tx.value(
+    queued: int = await tx.value("enqueue_heirs", ids=found.heirs)
+    queued += await tx.value(
         "enqueue_touched", after=after, last=last, only=only, changed=found.repairs(collection.policy)
     )
-    return heirs + queued
+    return queued

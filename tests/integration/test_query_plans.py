@@ -84,9 +84,10 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
         {**HERE, "product_id": 77, "sku": "s", "url": "u", "unsure": UNSURE},
         {"photos_url", "raw_products_pkey"},
     ),
+    # Here, and where photos are inherited, by the address or by the SKU.
     "share_photo": (
         {**HERE, "product_id": 77, "sku": "s", "url": "u", "content_hash": None, "unsure": UNSURE},
-        {"photos_url", "raw_products_pkey"},
+        {"raw_products_pkey"},
     ),
     "forget_shared": ({**HERE, "product_id": 77, "url": "u", "unsure": UNSURE}, {"photos_url"}),
     "hand_over_photos": (
@@ -95,7 +96,7 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     ),
     "inherit_records": (
         {**HERE, "product_id": 77, "sku": "s", "urls": ["u", "v"], "giver": None},
-        {"photos_url", "raw_products_pkey"},
+        {"raw_products_pkey"},
     ),
     "unsync_heirs": ({**HERE, "product_id": 77}, {"photos_pkey", "raw_products_external_id"}),
     "adopt": ({**HERE, "after": 1000, "limit": 200}, {"raw_products_pkey"}),

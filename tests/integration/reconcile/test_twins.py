@@ -3,17 +3,27 @@ work at one time. Whatever the order of their steps, what the ledger believes in
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from psycopg.types.json import Jsonb
 
+from procrastinate_app.ledger import SharedLedger
 from procrastinate_app.plan import UNSURE
+from procrastinate_app.services import make_profile
+from procrastinate_app.ximilar.answers import Record
+from tests.fix_system import wait_until
 from tests.integration.reconcile.harness import Harness, urls
 from tests.integration.reconcile.interleaving import do_together
 from tests.integration.reconcile.test_removals import two_passes
 
 SEEDS = range(15)
+WAITING = (
+    "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    " AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+)
 
 Twins = tuple[int, int]
 
@@ -144,3 +154,24 @@ def job_of(harness: Harness, product: int) -> int:
         [product],
     )
     return found
+
+
+def test_what_is_shared_is_not_what_was_let_go_meanwhile(harness: Harness) -> None:
+    """While one row lets go of the photo the other one finds it stored already: it must not wait to be told of it."""
+    old, new = stored_twins(harness)
+    harness.owner.execute("UPDATE photos SET content_hash = %s WHERE product_id = %s", [UNSURE, new])
+    ledger = SharedLedger(harness.database, make_profile(harness.settings))
+    record = Record(urls("A", 1)[0], {"sku_id": "A"})
+
+    async def share() -> bool:
+        return await ledger.share(new, record, uuid.uuid4())
+
+    with ThreadPoolExecutor() as pool:
+        with harness.owner.transaction():
+            harness.owner.execute("SELECT pg_advisory_xact_lock(hashtext('ximilar.sharing'))")
+            harness.owner.execute("DELETE FROM photos WHERE product_id = %s", [old])
+            harness.owner.execute("UPDATE photos SET request_id = 'r' WHERE product_id = %s", [new])
+            shared = pool.submit(harness.run, share())
+            wait_until(lambda: harness.value(WAITING), 20)
+        assert shared.result() is False
+    assert harness.rows("SELECT product_id, content_hash FROM photos") == [(new, UNSURE)]
