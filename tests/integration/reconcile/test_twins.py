@@ -175,3 +175,15 @@ def test_what_is_shared_is_not_what_was_let_go_meanwhile(harness: Harness) -> No
             wait_until(lambda: harness.value(WAITING), 20)
         assert shared.result() is False
     assert harness.rows("SELECT product_id, content_hash FROM photos") == [(new, UNSURE)]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_two_rows_know_differently_neither_knows(harness: Harness, gone: bool) -> None:
+    """As after a removal whose answer was lost, and which took effect after the other row had stored it again."""
+    first, second = stored_twins(harness)
+    harness.owner.execute("UPDATE photos SET content_hash = md5(product_id::text)::uuid")
+    ledger = SharedLedger(harness.database, make_profile(harness.settings))
+
+    harness.run(ledger.hand_over(first) if gone else ledger.forget_shared(first, urls("A", 1)[0]))
+
+    assert harness.rows("SELECT product_id, content_hash FROM photos") == [(second, UNSURE)]
