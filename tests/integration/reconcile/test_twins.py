@@ -17,6 +17,7 @@ from procrastinate_app.ximilar.answers import Record
 from tests.fix_system import wait_until
 from tests.integration.reconcile.harness import Harness, urls
 from tests.integration.reconcile.interleaving import do_together
+from tests.integration.reconcile.test_heirs import after_first_call
 from tests.integration.reconcile.test_removals import two_passes
 
 SEEDS = range(15)
@@ -129,6 +130,27 @@ def test_two_jobs_of_one_photo_leave_nothing_lost_and_nothing_stale(
         settle(harness)
 
         assert harness.ximilar.photos() == harness.wanted(), seed
+
+
+def test_a_photo_that_left_before_its_answer_came_is_not_taken_for_stored(
+    harness: Harness, other: Harness
+) -> None:
+    """The other row has taken it out since, and could not store its own."""
+    first, second = both_change(harness)
+
+    def meanwhile() -> None:
+        harness.ximilar.script = ["ok", "ok", "400"]
+        other.do(job_of(harness, second))
+
+    after_first_call(harness, lambda: after_first_call(harness, meanwhile))
+    harness.do(job_of(harness, first))
+    assert (harness.state(second), harness.ximilar.photos()) == ("error", {})
+
+    harness.owner.execute("DELETE FROM raw_products WHERE id = %s", [second])
+    two_passes(harness)
+    settle(harness)
+
+    assert harness.ximilar.photos() == harness.wanted()
 
 
 def settle(harness: Harness) -> None:
