@@ -209,3 +209,15 @@ def test_what_two_rows_know_differently_neither_knows(harness: Harness, gone: bo
     harness.run(ledger.hand_over(first) if gone else ledger.forget_shared(first, urls("A", 1)[0]))
 
     assert harness.rows("SELECT product_id, content_hash FROM photos") == [(second, UNSURE)]
+
+
+def test_a_photo_that_is_taken_out_stays_known_to_the_other_row_as_doubtful(harness: Harness) -> None:
+    """Its job may have found the photo stored, and call the row `synced` later: a row without a ledger is left alone."""
+    first, second = stored_twins(harness)
+    harness.edit(second, ximilar_status="pending")
+    ledger = SharedLedger(harness.database, make_profile(harness.settings))
+
+    harness.run(ledger.forget(first, Record(urls("A", 1)[0], {"sku_id": "A"})))
+
+    assert harness.state(first) == "pending"
+    assert harness.rows("SELECT product_id, content_hash FROM photos") == [(second, UNSURE)]
