@@ -212,7 +212,7 @@ def test_what_two_rows_know_differently_neither_knows(harness: Harness, gone: bo
 
 
 def test_a_photo_that_is_taken_out_stays_known_to_the_other_row_as_doubtful(harness: Harness) -> None:
-    """Its job may have found the photo stored, and call the row `synced` later: a row without a ledger is left alone."""
+    """Its job may have found the photo stored, and call the row `synced` later: without a ledger it is left alone."""
     first, second = stored_twins(harness)
     harness.edit(second, ximilar_status="pending")
     ledger = SharedLedger(harness.database, make_profile(harness.settings))
