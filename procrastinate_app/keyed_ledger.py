@@ -7,7 +7,6 @@ leaves behind, the next job of the product brings it to its end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 from uuid import UUID
 
 from .ledger import Ledger
@@ -94,15 +93,6 @@ class KeyedLedger(Ledger):
             urls = [record.url for record in records]
             await self._step(product_id, "forget_nameless", urls=urls)
 
-    async def inherit(
-        self, product_id: int, sku: str | None, urls: Sequence[str], *, giver: int | None = None
-    ) -> int:
-        """Take over what rows that are gone left behind under this SKU, of these addresses; returns how many.
-
-        Not from a row whose job is at work, unless that is the `giver`, whose job asks for it.
-        """
-        return await self._step(product_id, "inherit_records", sku=sku, urls=list(urls), giver=giver)
-
     async def bequeath(self, product_id: int) -> int:
         """Give the photos of a row that is gone to those that list them under its SKU; returns how many."""
         heirs = await self._database.all("heirs_of_records", product_id=product_id, **self._where)
@@ -112,11 +102,6 @@ class KeyedLedger(Ledger):
                 for heir in heirs
             ]
         )
-
-    async def _step(self, product_id: int, name: str, **parameters: Any) -> int:
-        async with self._database.transaction() as tx:
-            await tx.run("lock_records", product_id=product_id)
-            return await tx.run(name, product_id=product_id, **parameters, **self._where)
 
 
 def ids_of(records: Iterable[Record]) -> list[str]:

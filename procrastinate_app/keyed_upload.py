@@ -37,6 +37,8 @@ class KeyedUploader:
             keyed_plan, product, sent_before=sent_before, allow_private=allow_private, policy=policy
         )
         entries, strays = await self._known(product)
+        if any(entry.sku != product.sku for entry in entries.values()):
+            await self._ledger.unsync_heirs(product.id)
         planned = decide(entries, strays)
         new = [record.url for record in planned.records if record.url not in entries]
         if new and await self._ledger.inherit(product.id, product.sku, new):
@@ -57,6 +59,7 @@ class KeyedUploader:
         """Take all photos of a product that has no place in the collection out of it, but leave its heirs theirs."""
         push = Push.begin(errand)
         push.pushed.forgotten += await self._ledger.bequeath(errand.product_id)
+        await self._ledger.unsync_heirs(errand.product_id)
         entries = await self._ledger.entries(errand.product_id)
         await self._take_out(push, [outgoing(entry) for entry in entries.values()])
         return push.pushed

@@ -72,15 +72,19 @@ class Found:
     changed: list[Row]
     absent: list[Row]
 
+    @property
+    def heirs(self) -> list[int]:
+        """The ids of products of which the ledger knows nothing but their SKU."""
+        return [row["product_id"] for row in self.changed if not row["stored"]]
+
     def repairs(self, policy: Policy) -> list[int]:
         """The ids of products for which something may be done."""
         return [row["product_id"] for row in self.changed if _may_be_repaired(row, policy)]
 
     def counts(self, policy: Policy) -> dict[str, int]:
         """How many products and photos are not as they should be, and what the policy leaves so."""
-        totals = {
-            name: sum(row[name] for row in self.changed) for name in ("missing", "stale", "gone", "strays")
-        }
+        kinds = ("missing", "stale", "gone", "strays")
+        totals = {kind: sum(row[kind] for row in self.changed) for kind in kinds}
         return {
             "changed": len(self.changed),
             "absent": len(self.absent),
@@ -214,8 +218,8 @@ async def _chunk(
     ids = [row["product_id"] for row in found.absent]
     await tx.run("note_absent", ids=ids, reasons=[row["absence"] for row in found.absent], **collection.where)
     await tx.run("drop_returned", ids=ids, after=after, last=last, **collection.where)
-    repairs = found.repairs(collection.policy)
-    queued = await tx.value("enqueue_repairs", ids=repairs) if repairs else 0
+    queued = await tx.value("enqueue_heirs", ids=found.heirs)
+    queued += await tx.value("enqueue_repairs", ids=found.repairs(collection.policy))
     counts = found.counts(collection.policy)
     await tx.run("advance_pass", pass_id=pass_id, cursor=last, queued=queued, **counts)
 

@@ -5,6 +5,7 @@ There a photo is changed by taking it out and storing it again, and products of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from .database import Database, Row
@@ -27,9 +28,18 @@ class Uploader:
     async def plan(
         self, product: Product, *, sent_before: float | None, allow_private: bool, policy: Policy
     ) -> Plan:
-        """Return what to do for a product, by what the ledger knows of it."""
+        """Return what to do for a product, by what the ledger knows of it and of rows that it stands in for."""
+        decide = functools.partial(
+            plan, product, sent_before=sent_before, allow_private=allow_private, policy=policy
+        )
         entries = await self._ledger.entries(product.id)
-        return plan(product, entries, sent_before=sent_before, allow_private=allow_private, policy=policy)
+        if any(entry.sku != product.sku for entry in entries.values()):
+            await self._ledger.unsync_heirs(product.id)
+        planned = decide(entries)
+        new = [record.url for record in planned.records if record.url not in entries]
+        if new and await self._ledger.inherit(product.id, product.sku, new):
+            return decide(await self._ledger.entries(product.id))
+        return planned
 
     async def push(self, errand: Errand, plan: Plan) -> Pushed:
         """Carry the plan out. No new call starts once something went wrong, or 20 s after the first."""
@@ -44,6 +54,7 @@ class Uploader:
         """Take all photos of a product that has no place in the collection out of it, but leave others theirs."""
         push = Push.begin(errand)
         push.pushed.forgotten += await self._ledger.hand_over(errand.product_id)
+        await self._ledger.unsync_heirs(errand.product_id)
         entries = await self._ledger.entries(errand.product_id)
         await self._take_out(push, [outgoing(entry) for entry in entries.values()])
         return push.pushed
@@ -99,25 +110,25 @@ class Uploader:
         self, push: Push, records: Sequence[Record], *, announced: bool, keep_already: bool = True
     ) -> None:
         """Store photos; those that were there already are written to the ledger if `keep_already`."""
-        product_id = push.errand.product_id
+        product_id, versions = push.errand.product_id, dict[str, str]()
 
         async def announce(batch: Sequence[Record]) -> None:
-            await self._ledger.announce(product_id, batch)
+            versions.update(await self._ledger.announce(product_id, batch))
 
         async def keep(batch: Sequence[Record], answers: Sequence[Stored]) -> None:
             for record, answer in _pairs(batch, answers):
                 if answer.fault is not None:
                     await patiently(self._ledger.renounce, product_id, record)
                 elif keep_already or not answer.already:
-                    await patiently(self._write, push.errand, record, answer)
+                    await patiently(self._write, push.errand, record, answer, versions.get(record.url))
             push.pushed.answers.extend(answers)
 
         delivery = Delivery(self.profile.store, keep, announce if announced else None)
         await self._sender.send(push, delivery, records, batch=self.profile.batch)
 
-    async def _write(self, errand: Errand, record: Record, answer: Stored) -> None:
+    async def _write(self, errand: Errand, record: Record, answer: Stored, version: str | None) -> None:
         assert errand.content_hash is not None
-        await self._ledger.store(errand.product_id, record, answer, errand.content_hash)
+        await self._ledger.store(errand.product_id, record, answer, errand.content_hash, version)
 
     async def _remove(self, push: Push, record: Record) -> None:
         product_id, known = push.errand.product_id, list[Row]()

@@ -40,7 +40,10 @@ async def reconcile(arguments: argparse.Namespace, settings: Settings, output: O
 
 
 async def verify(arguments: argparse.Namespace, settings: Settings, output: Output) -> int:
-    """Compare, also with the collection itself where it can be listed; exit code 1 if there is any drift."""
+    """Compare, also with the collection itself where it can be listed; exit code 1 if there is any drift.
+
+    Also if nobody knows: of synced products that are not in the ledger nothing is sent, whatever becomes of them.
+    """
     if arguments.sample and settings.missing(WORKER):
         raise SettingsError(" and ".join(settings.missing(WORKER)) + " must be set for --sample")
     collection = make_collection(settings)
@@ -61,7 +64,8 @@ async def verify(arguments: argparse.Namespace, settings: Settings, output: Outp
         if arguments.sample:
             facts["recall"] = await sampling.recall(database, settings, arguments.sample)
     _show(facts, output)
-    return 1 if facts["drift"] or (listed is not None and (listed.drift or listed.stopped)) else 0
+    untrue = facts["drift"] or facts["untracked_products"]
+    return 1 if untrue or (listed is not None and (listed.drift or listed.stopped)) else 0
 
 
 async def _list(database: Database, settings: Settings, *, correct: bool) -> Listing | None:
@@ -118,6 +122,8 @@ def _show(facts: dict[str, Any], output: Output) -> None:
     output.table("Collection and catalogue", rows)
     shown = ("product_id", "absence", "stored", "missing", "gone", "stale", "strays")
     output.table(f"Products, the first {LISTED}", facts["products"], shown)
+    if facts.get("untracked_products"):
+        output.line(_UNTRACKED.format(facts["untracked_products"]))
     if "collection" in facts:
         found = [{"what": _OF_THE_COLLECTION[name], "number": n} for name, n in facts["collection"].items()]
         output.table("The collection itself", found)
@@ -139,6 +145,10 @@ def _summary(facts: dict[str, Any]) -> str:
     return text
 
 
+_UNTRACKED = (
+    "{} synced product(s) are not in the ledger: nothing of them is sent, whatever their rows say. If the collection"
+    " has them, `ximilar-sync adopt` records that; if not, `ximilar-sync resend SKU` sends them."
+)
 _MEANINGS = {
     "missing": "photos listed by synced products and not stored",
     "stale": "photos stored with other metadata",
@@ -150,7 +160,7 @@ _MEANINGS = {
     "to_hold": "removals it would hold for an operator",
     "would_carry": "photos it would carry over, but the settings forbid it",
     "would_remove": "products and photos it would remove, but the settings forbid it",
-    "untracked_products": "synced products without a ledger (`adopt` records them)",
+    "untracked_products": "synced products that the ledger does not know",
     "photos_of_unknown_content": "photos whose content is not known to be ours",
 }
 _OF_THE_COLLECTION = {

@@ -18,7 +18,8 @@ SELECT n.id, n.profile, n.collection_id, n.completed_at, n.held,
         ORDER BY p.id LIMIT 1) s ON true
 
 -- name: removals_page
--- Candidates, those of the newest products first. The SKU is the one they were stored under: the row may be gone.
+-- Candidates, those of the newest products first. The SKU is the one they were stored under: the row may be gone. Records
+-- that were sent and never confirmed count as photos.
 WITH page AS (
     SELECT product_id, reason, found_at, seen_at,
            CASE WHEN approved_at IS NOT NULL THEN 'leaving'
@@ -30,7 +31,9 @@ WITH page AS (
 SELECT p.product_id, p.reason, p.found_at, p.seen_at, p.state, s.sku, coalesce(s.photos, 0) AS photos
   FROM (SELECT * FROM page WHERE %(state)s::text IS NULL OR state = %(state)s::text ORDER BY product_id DESC LIMIT %(limit)s) p
   LEFT JOIN LATERAL (
-       SELECT left(max(sku), 200) AS sku, count(*) AS photos FROM photos
+       SELECT left(max(sku), 200) AS sku, count(*) AS photos
+         FROM (SELECT product_id, profile, collection_id, sku FROM photos
+               UNION ALL SELECT product_id, profile, collection_id, NULL FROM strays) held
         WHERE product_id = p.product_id AND profile = %(profile)s AND collection_id = %(collection_id)s) s ON true
  ORDER BY p.product_id DESC
 

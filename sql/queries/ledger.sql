@@ -9,22 +9,29 @@ SELECT url, sku, remote_id, content_hash, extract(epoch FROM stored_at)::float8 
 
 -- name: store_photo
 -- Written right after the answer, in a transaction of its own: whatever happens next, this photo is not sent again.
--- That it was there `already` does not prove that it is ours: then the hash we had stays, or it is unknown.
+-- That it was there `already` does not prove that it is ours: then the hash we had stays, or it is unknown. If the line
+-- is not in the `version` that was announced, a row of the same SKU has removed or stored the photo meanwhile: whose
+-- call came last is not known.
 INSERT INTO photos (product_id, profile, collection_id, sku, url, remote_id, content_hash, request_id)
 VALUES (%(product_id)s, %(profile)s, %(collection_id)s, %(sku)s, %(url)s, %(remote_id)s,
-        CASE WHEN NOT %(already)s THEN %(content_hash)s::uuid END, %(request_id)s)
+        CASE WHEN %(version)s::text IS NOT NULL THEN %(unsure)s::uuid WHEN NOT %(already)s THEN %(content_hash)s::uuid END,
+        %(request_id)s)
 ON CONFLICT (product_id, profile, collection_id, url_md5) DO UPDATE
    SET sku = excluded.sku, remote_id = excluded.remote_id,
-       content_hash = CASE WHEN %(already)s THEN photos.content_hash ELSE excluded.content_hash END,
+       content_hash = CASE WHEN %(already)s OR photos.content_hash = %(content_hash)s::uuid THEN photos.content_hash
+                           WHEN photos.xmin::text <> %(version)s::text THEN %(unsure)s::uuid
+                           ELSE %(content_hash)s::uuid END,
        request_id = excluded.request_id, stored_at = clock_timestamp()
 
 -- name: announce_photos
 -- Before the call: an answer may be lost, and the row may list other photos before these are sent again. What is
--- announced counts as stale for a row that lists it, as gone for one that does not.
+-- announced counts as stale for a row that lists it, as gone for one that does not. Returns the version of each line:
+-- whatever writes to it before the answer is there makes it another one.
 INSERT INTO photos (product_id, profile, collection_id, sku, url, content_hash)
 SELECT %(product_id)s, %(profile)s, %(collection_id)s, %(sku)s, sent.url, %(unsure)s::uuid
   FROM unnest(%(urls)s::text[]) AS sent (url)
-ON CONFLICT DO NOTHING
+ON CONFLICT (product_id, profile, collection_id, url_md5) DO UPDATE SET content_hash = photos.content_hash
+RETURNING url, xmin::text AS version
 
 -- name: renounce_photo
 -- A photo that was announced and refused is not there.
@@ -34,7 +41,7 @@ DELETE FROM photos
 
 -- name: doubt_photo
 -- Before a photo is removed, for whoever holds the same one (address and SKU): until the answer is there it may be there
--- or not. Returns what was known of it.
+-- or not. Returns what was known of it, with the version of each line.
 WITH held AS (
     SELECT product_id, content_hash FROM photos
      WHERE profile = %(profile)s AND collection_id = %(collection_id)s AND url_md5 = md5(%(url)s)::uuid
@@ -46,24 +53,37 @@ UPDATE photos p SET content_hash = %(unsure)s::uuid
   FROM held
  WHERE p.product_id = held.product_id AND p.profile = %(profile)s AND p.collection_id = %(collection_id)s
    AND p.url_md5 = md5(%(url)s)::uuid
-RETURNING held.product_id, held.content_hash
+RETURNING held.product_id, held.content_hash, p.xmin::text AS version
 
 -- name: trust_photo
--- After its removal was refused: it is there as it was.
+-- After its removal was refused: it is there as it was, unless somebody else has written a line since.
 UPDATE photos p SET content_hash = known.content_hash
-  FROM unnest(%(ids)s::bigint[], %(hashes)s::uuid[]) AS known (product_id, content_hash)
+  FROM unnest(%(ids)s::bigint[], %(hashes)s::uuid[], %(versions)s::text[]) AS known (product_id, content_hash, version)
  WHERE p.product_id = known.product_id AND p.profile = %(profile)s AND p.collection_id = %(collection_id)s
-   AND p.url_md5 = md5(%(url)s)::uuid AND p.content_hash = %(unsure)s::uuid
+   AND p.url_md5 = md5(%(url)s)::uuid AND p.xmin::text = known.version
 
 -- name: forget_photo
--- Written right after a photo left the collection, for whoever holds the same one (address and SKU). With its last
--- photo a row is no longer `synced`: what is synced and has no ledger was synced before there was one, and would
--- never be sent.
-WITH forgotten AS (
-    DELETE FROM photos
-     WHERE profile = %(profile)s AND collection_id = %(collection_id)s AND url_md5 = md5(%(url)s)::uuid
-       AND (product_id = %(product_id)s OR sku IS NOT DISTINCT FROM %(sku)s::text)
-    RETURNING product_id, url_md5
+-- Written right after a photo left the collection. Other rows that hold the same one (address and SKU) may be storing it
+-- again, or be called `synced` by a job that sent nothing: their line stays, in doubt, so that they are looked at. With
+-- its last photo a row is no longer `synced`: what is synced and has no ledger was synced before there was one, and
+-- would never be sent.
+WITH held AS (
+    SELECT s.product_id, s.product_id <> %(product_id)s AND EXISTS (SELECT FROM public.raw_products p WHERE p.id = s.product_id) AS stays
+      FROM photos s
+     WHERE s.profile = %(profile)s AND s.collection_id = %(collection_id)s AND s.url_md5 = md5(%(url)s)::uuid
+       AND (s.product_id = %(product_id)s OR s.sku IS NOT DISTINCT FROM %(sku)s::text)
+     ORDER BY s.product_id
+       FOR UPDATE OF s
+), doubted AS (
+    UPDATE photos s SET content_hash = %(unsure)s::uuid
+      FROM held
+     WHERE held.stays AND s.product_id = held.product_id AND s.profile = %(profile)s AND s.collection_id = %(collection_id)s
+       AND s.url_md5 = md5(%(url)s)::uuid
+), forgotten AS (
+    DELETE FROM photos s USING held
+     WHERE NOT held.stays AND s.product_id = held.product_id AND s.profile = %(profile)s
+       AND s.collection_id = %(collection_id)s AND s.url_md5 = md5(%(url)s)::uuid
+    RETURNING s.product_id, s.url_md5
 )
 UPDATE public.raw_products p
    SET ximilar_status = 'pending', ximilar_synced_at = NULL, updated_at = now()
@@ -101,7 +121,8 @@ SELECT pg_advisory_xact_lock(hashtext('ximilar.sharing'))
 
 -- name: forget_shared
 -- Takes a photo out of a product's ledger if another product holds the same one (address and SKU), and tells that one
--- the content if it did not know. The caller holds the lock of lock_sharing. Returns a row if there is another one.
+-- the content if it did not know. What the two know differently, neither knows. The caller holds the lock of
+-- lock_sharing. Returns a row if there is another one.
 WITH mine AS (
     DELETE FROM photos mine
      WHERE mine.product_id = %(product_id)s AND mine.profile = %(profile)s AND mine.collection_id = %(collection_id)s
@@ -112,14 +133,17 @@ WITH mine AS (
            AND other.sku IS NOT DISTINCT FROM mine.sku AND other.product_id <> mine.product_id)
     RETURNING *
 )
-UPDATE photos other SET content_hash = coalesce(other.content_hash, mine.content_hash)
+UPDATE photos other
+   SET content_hash = CASE WHEN other.content_hash <> mine.content_hash THEN %(unsure)s::uuid
+                           ELSE coalesce(other.content_hash, mine.content_hash) END
   FROM mine
  WHERE other.url_md5 = mine.url_md5 AND other.profile = mine.profile AND other.collection_id = mine.collection_id
    AND other.sku IS NOT DISTINCT FROM mine.sku AND other.product_id <> mine.product_id
 
 -- name: hand_over_photos
 -- Gives the photos of a product that is gone to rows that list them under the same SKU: after a TRUNCATE and a new
--- load the ids may be others. What was stored with the same content need not be sent again.
+-- load the ids may be others. What was stored with the same content need not be sent again; of what the heir knows
+-- differently, neither knows.
 WITH heirs AS (
     SELECT mine.*, heir.id AS heir
       FROM photos mine
@@ -131,7 +155,8 @@ WITH heirs AS (
     INSERT INTO photos (product_id, profile, collection_id, sku, url, remote_id, content_hash, request_id, stored_at)
     SELECT heir, profile, collection_id, sku, url, remote_id, content_hash, request_id, stored_at FROM heirs
     ON CONFLICT (product_id, profile, collection_id, url_md5) DO UPDATE
-       SET content_hash = coalesce(photos.content_hash, excluded.content_hash)
+       SET content_hash = CASE WHEN photos.content_hash <> excluded.content_hash THEN %(unsure)s::uuid
+                               ELSE coalesce(photos.content_hash, excluded.content_hash) END
 )
 DELETE FROM photos p USING heirs
  WHERE p.product_id = heirs.product_id AND p.profile = heirs.profile AND p.collection_id = heirs.collection_id

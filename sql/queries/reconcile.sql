@@ -7,11 +7,12 @@ SELECT id FROM public.raw_products WHERE id > %(after)s ORDER BY id OFFSET %(lim
 -- name: scan_chunk
 -- The products with ids in (after, last] (or those of them in `only`) whose photos in the ledger are not what their
 -- row says, with the number of photos that are missing, gone and stale. `absence` is why the row has no place in
--- the collection. A synced row without a ledger was synced before there was one and does not count; one that is
--- pending or in error is on its way. Strays are no photos, and count apart. Fragments of addresses are not sent.
--- Whatever image_urls is, it is read.
+-- the collection. A synced row without a ledger was synced before there was one and does not count, unless the ledger
+-- has photos of its SKU under another id (`stored` is 0 then): it is an heir of those. A row that is pending or in error
+-- is on its way. Strays are no photos, and count apart. Fragments of addresses are not sent. Whatever image_urls is, it
+-- is read.
 WITH entry AS MATERIALIZED (
-    SELECT p.id, p.ximilar_status = 'synced' AS synced,
+    SELECT p.id, p.external_id AS sku, p.ximilar_status = 'synced' AS synced,
            absence_v1(p.image_status, p.image_urls, p.ximilar_status, p.error_message) AS absence,
            CASE WHEN p.ximilar_status = 'synced'
                 THEN content_hash_v1(p.external_id, p.brand, p.name, p.category, p.price) END AS content_hash,
@@ -47,8 +48,13 @@ WITH entry AS MATERIALIZED (
 )
 SELECT c.id AS product_id, coalesce(e.synced, false) AS synced,
        CASE WHEN e.id IS NULL THEN 'gone' ELSE e.absence END AS absence, c.stored, c.missing, c.gone, c.stale, c.strays
-  FROM compared c LEFT JOIN entry e ON e.id = c.id
- WHERE c.stored > 0
+  FROM compared c
+  LEFT JOIN entry e ON e.id = c.id
+  LEFT JOIN LATERAL (
+       SELECT true AS known FROM photos s
+        WHERE c.stored = 0 AND s.sku = e.sku AND s.profile = %(profile)s AND s.collection_id = %(collection_id)s
+        LIMIT 1) elsewhere ON true
+ WHERE (c.stored > 0 OR elsewhere.known)
    AND (e.id IS NULL OR e.absence IS NOT NULL
         OR e.synced AND (c.missing > 0 OR c.gone > 0 OR c.stale > 0 OR c.strays > 0))
  ORDER BY c.id
@@ -62,6 +68,17 @@ SELECT enqueue_v1(ARRAY(
                         WHERE j.lock = 'product:' || found.product_id AND j.status = 'todo' AND j.task_name = 'sync_product')
      ORDER BY 1
 ), NULL, '{"repair": true}', 'sync_product', -10) AS products
+
+-- name: enqueue_heirs
+-- As enqueue_repairs, for synced rows of which the ledger knows nothing but their SKU. With `sent_before` their job does
+-- not take them for rows from before the ledger, be the SKU forgotten by then; nothing was stored before 0, so nothing
+-- is sent again for it.
+SELECT enqueue_v1(ARRAY(
+    SELECT found.product_id FROM unnest(%(ids)s::bigint[]) AS found (product_id)
+     WHERE NOT EXISTS (SELECT FROM procrastinate_jobs j
+                        WHERE j.lock = 'product:' || found.product_id AND j.status = 'todo' AND j.task_name = 'sync_product')
+     ORDER BY 1
+), NULL, '{"repair": true, "sent_before": 0}', 'sync_product', -10) AS products
 
 -- name: open_pass
 INSERT INTO passes (kind, profile, collection_id) VALUES (%(kind)s, %(profile)s, %(collection_id)s) RETURNING *
@@ -104,11 +121,12 @@ SELECT 'control', 'reconcile', 100, 'reconcile', '{"recheck": true}', now() + ma
                     WHERE lock = 'reconcile' AND status = 'todo' AND args ->> 'recheck' = 'true')
 
 -- name: untracked_products
--- Synced before there was a ledger: nothing is known of their photos until `adopt` records them.
+-- Synced, and nobody here knows by whom: nothing is done about their photos until `adopt` records them.
 SELECT count(*) AS products
   FROM public.raw_products p
- WHERE p.ximilar_status = 'synced'
+ WHERE p.ximilar_status = 'synced' AND p.image_urls @? '$[*] ? (@.type() == "string")'
    AND NOT EXISTS (SELECT FROM photos s WHERE s.product_id = p.id AND s.profile = %(profile)s AND s.collection_id = %(collection_id)s)
+   AND NOT EXISTS (SELECT FROM photos s WHERE s.sku = p.external_id AND s.profile = %(profile)s AND s.collection_id = %(collection_id)s)
 
 -- name: photos_of_unknown_content
 SELECT count(*) AS photos FROM photos

@@ -62,6 +62,18 @@ UPDATE public.raw_products
    SET ximilar_status = 'pending', ximilar_synced_at = NULL, updated_at = now()
  WHERE id = %(product_id)s AND ximilar_status = 'synced'
 
+-- name: unsync_heirs
+-- Before the ledger forgets a product's SKUs: rows of these that are synced and of which it knows nothing else would pass
+-- for synced before there was a ledger, and would never be sent.
+UPDATE public.raw_products p
+   SET ximilar_status = 'pending', ximilar_synced_at = NULL, updated_at = now()
+ WHERE p.ximilar_status = 'synced' AND p.id <> %(product_id)s
+   AND p.external_id = ANY (ARRAY(
+    SELECT DISTINCT s.sku FROM photos s
+     WHERE s.product_id = %(product_id)s AND s.profile = %(profile)s AND s.collection_id = %(collection_id)s))
+   AND NOT EXISTS (SELECT FROM photos s WHERE s.product_id = p.id AND s.profile = %(profile)s AND s.collection_id = %(collection_id)s)
+   AND NOT EXISTS (SELECT FROM strays s WHERE s.product_id = p.id AND s.profile = %(profile)s AND s.collection_id = %(collection_id)s)
+
 -- name: confirmed_among
 -- Of these products, which are absent now, how many were found long enough ago to be removed.
 SELECT count(*) AS products FROM removals

@@ -56,7 +56,7 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "run_is_over": ({"run_id": 1}, {"run_products_open"}),
     # Comparing: one chunk of the catalogue beside one of the ledger.
     "chunk_end": ({"after": 1000, "limit": 200}, {"raw_products_pkey"}),
-    "scan_chunk": ({**HERE, **RANGE}, {"raw_products_pkey", "photos_pkey"}),
+    "scan_chunk": ({**HERE, **RANGE}, {"raw_products_pkey", "photos_pkey", "photos_sku"}),
     "unfinished_pass": ({**HERE, "kind": "full"}, {"passes_open"}),
     "advance_pass": (
         {"pass_id": 77, "cursor": 1, "queued": 0}
@@ -76,17 +76,29 @@ PLANS: dict[str, tuple[dict[str, Any], set[str]]] = {
     # Changing what is stored, and whose it is.
     "store_photo": (
         {**HERE, "product_id": 77, "sku": "s", "url": "u", "remote_id": None, "already": False}
-        | {"content_hash": None, "request_id": None},
+        | {"content_hash": None, "request_id": None, "version": None, "unsure": UNSURE},
         set(),
     ),
     "doubt_photo": ({**HERE, "product_id": 77, "sku": "s", "url": "u", "unsure": UNSURE}, {"photos_url"}),
-    "forget_photo": ({**HERE, "product_id": 77, "sku": "s", "url": "u"}, {"photos_url", "raw_products_pkey"}),
-    "share_photo": (
-        {**HERE, "product_id": 77, "sku": "s", "url": "u", "content_hash": None, "unsure": UNSURE},
+    "forget_photo": (
+        {**HERE, "product_id": 77, "sku": "s", "url": "u", "unsure": UNSURE},
         {"photos_url", "raw_products_pkey"},
     ),
-    "forget_shared": ({**HERE, "product_id": 77, "url": "u"}, {"photos_url"}),
-    "hand_over_photos": ({**HERE, "product_id": 77}, {"photos_pkey", "raw_products_external_id"}),
+    # Here, and where photos are inherited, by the address or by the SKU.
+    "share_photo": (
+        {**HERE, "product_id": 77, "sku": "s", "url": "u", "content_hash": None, "unsure": UNSURE},
+        {"raw_products_pkey"},
+    ),
+    "forget_shared": ({**HERE, "product_id": 77, "url": "u", "unsure": UNSURE}, {"photos_url"}),
+    "hand_over_photos": (
+        {**HERE, "product_id": 77, "unsure": UNSURE},
+        {"photos_pkey", "raw_products_external_id"},
+    ),
+    "inherit_records": (
+        {**HERE, "product_id": 77, "sku": "s", "urls": ["u", "v"], "giver": None},
+        {"raw_products_pkey"},
+    ),
+    "unsync_heirs": ({**HERE, "product_id": 77}, {"photos_pkey", "raw_products_external_id"}),
     "adopt": ({**HERE, "after": 1000, "limit": 200}, {"raw_products_pkey"}),
     # What the trigger has noted.
     "take_touched": ({"limit": 50}, {"touched_pkey"}),
@@ -112,6 +124,7 @@ INNER: dict[str, tuple[dict[str, Any], set[str]]] = {
     ),
     "enqueue_anywhere": ({"limit": 1000}, {"raw_products_ximilar_pending"}),
     "enqueue_repairs": ({"ids": [77, 78]}, {"ximilar_jobs_lock"}),
+    "enqueue_heirs": ({"ids": [77, 78]}, {"ximilar_jobs_lock"}),
     "enqueue_touched": (
         {**RANGE, "changed": [1100]},
         {"raw_products_pkey", "attempts_product", "ximilar_jobs_lock"},

@@ -107,6 +107,13 @@ def test_with_the_switch_off_it_says_how_many_would_go(olga: Visitor, catalogue:
     assert catalogue.value("SELECT count(*) FROM procrastinate_jobs WHERE args ? 'apply'") == 0
 
 
+@pytest.mark.usefixtures("held")
+def test_records_that_were_never_confirmed_count_as_photos(olga: Visitor, catalogue: Catalogue) -> None:
+    stray = "INSERT INTO strays VALUES ('recognition', %s, 'r1', 25, false)"
+    catalogue.owner.execute(stray, [COLLECTION])
+    assert "SKU-25 confirmed Its row is gone from the catalogue 25 2 11 min ago now" in olga.page("/removals")
+
+
 def test_candidates_by_state_and_reason_page_by_page(
     make_olga: Callable[..., Visitor],
     database: Database,

@@ -17,3 +17,12 @@ def harness(database: Database, owner: psycopg.Connection, profile: str) -> Iter
     harness = Harness(database.url, owner, XIMILAR_API_PROFILE=profile)
     yield harness
     harness.close()
+
+
+@pytest.fixture
+def other(harness: Harness, database: Database, owner: psycopg.Connection, profile: str) -> Iterator[Harness]:
+    """A second worker, over the same Staging and the same collection."""
+    other = Harness(database.url, owner, XIMILAR_API_PROFILE=profile)
+    other.ximilar = harness.ximilar
+    yield other
+    other.close()

@@ -140,14 +140,19 @@ class Catalogue(RuleBasedStateMachine):
     def scraper_rewrites_everything(self) -> None:
         self.harness.owner.execute("UPDATE raw_products SET name = name, price = price, updated_at = now()")
 
-    @rule(new_ids=st.booleans())
-    def scraper_loads_anew(self, new_ids: bool) -> None:
+    @rule(new_ids=st.booleans(), states=st.booleans(), price=st.none() | prices)
+    def scraper_loads_anew(self, new_ids: bool, states: bool, price: str | None) -> None:
+        """With all columns, or as rows that are new but for what they are `states` of; `price`: another one for all."""
         columns = "external_id, brand, name, category, price, image_urls, image_status"
+        if states or not new_ids:
+            columns += ", ximilar_status, ximilar_synced_at, error_message, updated_at"
         if not new_ids:
-            columns += ", id, ximilar_status, ximilar_synced_at, error_message, updated_at"
+            columns += ", id"
         owner = self.harness.owner
         with owner.transaction():
             owner.execute("CREATE TEMP TABLE dump ON COMMIT DROP AS SELECT * FROM raw_products ORDER BY id")
+            if price is not None:
+                owner.execute("UPDATE dump SET price = %s", [price])
             owner.execute("TRUNCATE raw_products")
             owner.execute(f"INSERT INTO raw_products ({columns}) SELECT {columns} FROM dump".encode())  # noqa: S608
 

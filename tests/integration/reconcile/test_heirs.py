@@ -3,12 +3,10 @@ records."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import psycopg
 import pytest
 
-from tests.fix_postgres import Database
 from tests.integration.reconcile.harness import Harness, urls
 from tests.integration.reconcile.test_changes import synced
 from tests.integration.reconcile.test_removals import two_passes
@@ -20,15 +18,6 @@ ELEVEN = range(11)  # one more than a request takes
 def profile() -> str:
     """The one whose records have ids."""
     return "fashion"
-
-
-@pytest.fixture
-def other(harness: Harness, database: Database, owner: psycopg.Connection, profile: str) -> Iterator[Harness]:
-    """A second worker, over the same Staging and the same collection."""
-    other = Harness(database.url, owner, XIMILAR_API_PROFILE=profile)
-    other.ximilar = harness.ximilar
-    yield other
-    other.close()
 
 
 def after_first_call(harness: Harness, happens: Callable[[], None]) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from procrastinate_app import reconcile
 from procrastinate_app.keyed_ledger import KeyedLedger
 from tests.integration.reconcile.harness import Harness, urls
 from tests.integration.reconcile.test_changes import repair, synced
 from tests.integration.reconcile.test_keyed_changes import ids, in_step, said
+from tests.integration.reconcile.test_removals import two_passes
 
 STRAY = "INSERT INTO strays VALUES ('fashion', 'collection-of-the-tests', %s, %s, true)"
 
@@ -67,3 +69,32 @@ def test_a_stray_goes_out_also_where_nothing_else_may(harness: Harness) -> None:
     assert said(harness) == [("remove", "https://photos.example.com/stray.jpg")]
     assert in_step(harness)
     assert repair(harness)["changed"] == 0
+
+
+@pytest.mark.parametrize(
+    "absent", ["DELETE FROM raw_products", "UPDATE raw_products SET image_status = 'pending'"]
+)
+def test_strays_of_a_product_without_a_place_are_counted_where_nothing_may_be_removed(
+    harness: Harness, absent: str
+) -> None:
+    harness.variables["XIMILAR_REMOVE"] = "off"
+    harness.add("A", urls("A", 1))
+    harness.begin("sync")
+    harness.ximilar.script = ["crash_after"]
+    harness.do(harness.next_job() or 0)
+    harness.owner.execute(absent.encode())
+    harness.work()
+    (stored,) = ids(harness).values()
+    assert harness.rows("SELECT remote_id FROM strays") == [(stored,)]
+    assert harness.rows("SELECT FROM photos") == []
+
+    ended = two_passes(harness)
+
+    assert (ended["absent"], ended["would_remove"], ended["removing"]) == (1, 1, 0)
+    ((chunk, *_), _) = harness.run(reconcile.look(harness.database, harness.services.collection))
+    assert [(row["product_id"], row["stored"], row["strays"]) for row in chunk.absent] == [(1, 1, 1)]
+    assert stored in {photo.id for photo in harness.ximilar.collection.photos()}
+    harness.variables["XIMILAR_REMOVE"] = "on"
+    two_passes(harness)
+    assert harness.ximilar.photos() == {}
+    assert in_step(harness)
