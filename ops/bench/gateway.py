@@ -24,7 +24,7 @@ from ops.bench.record import Record
 from ops.bench.servers import HOME, Server, running
 from ops.local.programs import ProgramError
 
-FULL = Effort(rounds=5, seconds=8, warm=2, trial=4)
+FULL = Effort(rounds=5, seconds=6, warm=2, trial=3)
 QUICK = Effort(rounds=1, seconds=2, warm=1, trial=1)
 REPEATED = 300  # questions, of those who ask what was asked before
 CACHE_SECONDS = 600
@@ -137,7 +137,7 @@ def _alternate(sides: Mapping[str, Server], clients: int, effort: Effort) -> Loa
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ops.bench gateway", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="one short round: about three minutes, not fifteen"
+        "--quick", action="store_true", help="one short round: about three minutes, not twenty"
     )
     parser.add_argument("--resume", action="store_true", help="keep what an interrupted run has measured")
     return parser
