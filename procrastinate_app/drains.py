@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from . import logs, runs
 from .database import Database, Row, Session
-from .runs import Kind
+from .runs import Kind, Opener
 
 ENQUEUE: dict[Kind, str] = {"sync": "enqueue_drain_sync", "retry": "enqueue_drain_retry"}
 
 log = logs.get(__name__)
 
 
-async def begin(database: Database, kind: Kind, *, batch_size: int, max_seconds: int) -> int | None:
-    """Open a drain with its first run and return its id; None if one of this kind is at work already."""
+async def begin(
+    database: Database, kind: Kind, *, batch_size: int, max_seconds: int, opener: Opener | None = None
+) -> int | None:
+    """Open a drain with its first run and return its id; None if one of this kind is at work already.
+
+    Raises PutBack if the opener has opened a run already.
+    """
     async with database.transaction() as tx:
         await tx.run("lock_enqueueing")
         await tx.take_long()
@@ -24,6 +29,7 @@ async def begin(database: Database, kind: Kind, *, batch_size: int, max_seconds:
         if drain_id is None:
             return None
         run_id, products = await _open_run(tx, drain_id, kind, 0, batch_size)
+        await runs.note_opened(tx, opener, run_id)
     log.info("drain_started", drain_id=drain_id, kind=kind)
     _log_run(drain_id, run_id, kind, products)
     if products == 0:

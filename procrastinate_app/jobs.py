@@ -59,7 +59,7 @@ class PatientJobManager(JobManager):
         """A job that is `doing` by this worker and that this worker knows nothing of.
 
         The answer to its fetch was lost; or the end of it was, in a fail-over. Nobody else would take it from a
-        worker that is alive, not before it is too old, and while it is `doing` no pause can end.
+        worker that is alive, not before it is too old.
         """
         if time.monotonic() < self._look_for_lost_jobs_at:
             return None

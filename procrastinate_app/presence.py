@@ -1,4 +1,8 @@
-"""A worker's own heartbeat. It beats from start to end, also while the worker drains, when procrastinate's stops."""
+"""A worker's own heartbeat. It beats from start to end, also while the worker drains, when procrastinate's stops.
+
+A process may live as several workers, one after another. Of one that ended without a database the row stays, and no
+look at the process tells that it is dead: so this process remembers.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ from .process import this_process
 
 log = logs.get(__name__)
 
+_ended: set[uuid.UUID] = set()  # the workers that this process has been
+
 
 @contextlib.asynccontextmanager
 async def registered(
@@ -24,15 +30,23 @@ async def registered(
 ) -> AsyncIterator[uuid.UUID]:
     """Register this worker, beat for it for as long as the block, then take it off the list."""
     worker_id = uuid.uuid4()
-    await _register(database, worker_id, concurrency, listening)
-    beating = asyncio.create_task(_beat(database, jobs, worker_id))
     try:
-        yield worker_id
+        await _register(database, worker_id, concurrency, listening)
+        beating = asyncio.create_task(_beat(database, jobs, worker_id))
+        try:
+            yield worker_id
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
     finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+        _ended.add(worker_id)
         with contextlib.suppress(psycopg.Error):
             await database.run("unregister_worker", id=worker_id)
+
+
+def has_ended(worker_id: uuid.UUID) -> bool:
+    """Whether this process has been that worker and is it no more."""
+    return worker_id in _ended
 
 
 async def _register(database: Database, worker_id: uuid.UUID, concurrency: int, listening: bool) -> None:

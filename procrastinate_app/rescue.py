@@ -7,7 +7,7 @@ times, since the innocent ones beside it see it as well.
 
 from __future__ import annotations
 
-from . import deadlines, logs
+from . import deadlines, logs, presence
 from .database import Row, Session
 from .process import is_dead, this_process
 from .services import Services
@@ -38,10 +38,11 @@ async def rescue(services: Services) -> int:
 
 
 async def _dead_neighbours(services: Services) -> list[Row]:
-    """Workers registered on this machine whose process has ended: no need to wait for their silence."""
+    """Workers registered on this machine that have ended, with their process or before it: no need to wait for their
+    silence."""
     host = this_process().host
     rows = await services.database.all("workers_here", host=host, id=services.worker_id)
-    return [row for row in rows if is_dead(row["process"])]
+    return [row for row in rows if presence.has_ended(row["id"]) or is_dead(row["process"])]
 
 
 async def _silence_that_counts(services: Services) -> float:

@@ -39,20 +39,27 @@ class PutBack(Exception):
 class ComesBack(BaseRetryStrategy):
     """Puts a job back when it says so, when the database failed, or when it was cancelled by a shutdown.
 
-    Anything else is a bug of ours: the job ends `failed`, with the traceback in the log.
+    Anything else is a bug of ours: the job ends `failed`, with the traceback in the log. One that `backs_off` waits
+    longer after each fault of the database.
     """
+
+    def __init__(self, *, backs_off: bool = False) -> None:
+        self._backs_off = backs_off
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         if isinstance(exception, PutBack):
             return _in(exception.seconds, priority=job.priority - 1 if exception.behind else None)
-        if is_database_fault(exception) or isinstance(exception, asyncio.CancelledError):
+        if is_database_fault(exception):
+            return _in(put_off_seconds(job.attempts + 1) if self._backs_off else 0.0)
+        if isinstance(exception, asyncio.CancelledError):
             return _in(0.0)
         return None
 
 
 def put_off_seconds(faults: int) -> float:
-    """How long a product that met its n-th fault waits: doubling, with full jitter, a minute at most."""
-    return random.uniform(0.5, 1.0) * min(PUT_OFF_MAX_SECONDS, PUT_OFF_BASE_SECONDS * 2.0**faults)
+    """How long a job that met its n-th fault waits: doubling, with full jitter, a minute at most."""
+    # Without a bound the power overflows on the 1,024th: a grant may be missing for a night.
+    return random.uniform(0.5, 1.0) * min(PUT_OFF_MAX_SECONDS, PUT_OFF_BASE_SECONDS * 2.0 ** min(faults, 10))
 
 
 def _in(seconds: float, *, priority: int | None = None) -> RetryDecision:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from . import logs
 from .database import Database, Row, Session
+from .retry import PutBack
 
 Kind = Literal["sync", "retry"]
 
@@ -15,10 +17,24 @@ NOTE_LIMIT = 500
 log = logs.get(__name__)
 
 
-async def begin(database: Database, kind: Kind, *, batch_size: int, max_seconds: int) -> int:
-    """Open a run, enqueue its products in one transaction, and return its id. One that finds none ends at once."""
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """The job that opens a run. `attempt` tells two lives of it."""
+
+    job_id: int
+    attempt: int
+
+
+async def begin(
+    database: Database, kind: Kind, *, batch_size: int, max_seconds: int, opener: Opener | None = None
+) -> int:
+    """Open a run, enqueue its products in one transaction, and return its id. One that finds none ends at once.
+
+    Raises PutBack if the opener has opened a run already.
+    """
     async with database.transaction() as tx:
         run_id, products = await enqueue(tx, kind, batch_size=batch_size)
+        await note_opened(tx, opener, run_id)
     log.info("run_started", run_id=run_id, kind=kind)
     log.info("products_found", run_id=run_id, kind=kind, products=products)
     if products == 0:
@@ -32,6 +48,17 @@ async def enqueue(tx: Session, kind: Kind, *, batch_size: int) -> tuple[int, int
     await tx.take_long()
     run_id = await tx.value("open_run", kind=kind)
     return run_id, await tx.value(ENQUEUE[kind], run_id=run_id, limit=batch_size)
+
+
+async def note_opened(tx: Session, opener: Opener | None, run_id: int) -> None:
+    """Have the opener's next life know of the run: a tick has one row in scraper_logs, whatever fails in between.
+
+    In the transaction that opens the run. Raises PutBack if another life of the job has opened one or taken over.
+    """
+    if opener is not None and not await tx.one(
+        "note_opened_run", run_id=run_id, job_id=opener.job_id, job_attempt=opener.attempt
+    ):
+        raise PutBack("another life of this job opens its run")
 
 
 async def close_if_over(database: Database, run_id: int, max_seconds: int) -> Row | None:

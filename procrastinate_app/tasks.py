@@ -29,9 +29,10 @@ log = logs.get(__name__)
 
 def register(app: App, *, reconcile_cron: str = "") -> None:
     """Declare the tasks on an application, the periodic ones with their cron."""
-    comes_back = ComesBack()
-    for product_task in (sync_product, remove_photos):
-        app.task(name=product_task.__name__, queue=PRODUCT_QUEUE, pass_context=True, retry=comes_back)(
+    comes_back, backs_off = ComesBack(), ComesBack(backs_off=True)
+    # A sync has done its waiting in the worker where it met the fault.
+    for product_task, retry in ((sync_product, comes_back), (remove_photos, backs_off)):
+        app.task(name=product_task.__name__, queue=PRODUCT_QUEUE, pass_context=True, retry=retry)(
             product_task
         )
     for task in (ximilar_sync, ximilar_retry, rescue_stalled, prune, reconcile, queue_touched):
@@ -43,21 +44,28 @@ def register(app: App, *, reconcile_cron: str = "") -> None:
             lock=task.__name__ if task.__name__ in ONE_AT_A_TIME else None,
             pass_context=True,
             # The next tick is the retry of a rescue.
-            retry=False if rescues else comes_back,
+            retry=False if rescues else backs_off,
         )
         app.periodic(cron=crons(reconcile_cron)[task.__name__])(declare(task))
 
 
-async def ximilar_sync(context: JobContext, timestamp: int | None = None, drain: bool | None = None) -> None:
-    """Open a run over the pending products whose photos are ready; with `drain` further ones until none is left."""
+async def ximilar_sync(
+    context: JobContext, timestamp: int | None = None, drain: bool | None = None, run_id: int | None = None
+) -> None:
+    """Open a run over the pending products whose photos are ready; with `drain` further ones until none is left.
+
+    A job that comes back finds in `run_id` the run that it has opened in a former life, and opens no other.
+    """
     if not await _lets_pass(context, timestamp):
-        await _begin(context, "sync", drain)
+        await _begin(context, "sync", drain, run_id)
 
 
-async def ximilar_retry(context: JobContext, timestamp: int | None = None, drain: bool | None = None) -> None:
-    """Open a run over the products that have been in error for over six hours; `drain` as above."""
+async def ximilar_retry(
+    context: JobContext, timestamp: int | None = None, drain: bool | None = None, run_id: int | None = None
+) -> None:
+    """Open a run over the products that have been in error for over six hours; `drain` and `run_id` as above."""
     if not await _lets_pass(context, timestamp):
-        await _begin(context, "retry", drain)
+        await _begin(context, "retry", drain, run_id)
 
 
 async def sync_product(
@@ -147,13 +155,19 @@ async def _apply(context: JobContext, most: int, until: float) -> None:
         raise PutBack("unfinished")
 
 
-async def _begin(context: JobContext, kind: runs.Kind, drain: bool | None) -> None:
+async def _begin(context: JobContext, kind: runs.Kind, drain: bool | None, run_id: int | None) -> None:
     database, settings = _services(context).database, _services(context).settings
+    if run_id is not None:
+        ended = await runs.close_if_over(database, run_id, settings.run_max_seconds)
+        await drains.follow(database, ended, batch_size=settings.batch_size)
+        return
+    assert context.job.id is not None
+    opener = runs.Opener(context.job.id, context.job.attempts)
     limits = {"batch_size": settings.batch_size, "max_seconds": settings.run_max_seconds}
     drains_now = settings.drain if drain is None else drain
     # While a drain is at work a further run of its kind is an ordinary one.
-    if not drains_now or await drains.begin(database, kind, **limits) is None:
-        await runs.begin(database, kind, **limits)
+    if not drains_now or await drains.begin(database, kind, **limits, opener=opener) is None:
+        await runs.begin(database, kind, **limits, opener=opener)
 
 
 async def _lets_pass(context: JobContext, timestamp: int | None) -> bool:

@@ -259,11 +259,12 @@ SELECT j.status::text AS state, EXISTS (SELECT FROM procrastinate_jobs b
 SELECT procrastinate_cancel_job_v1(%(job_id)s, false, false) AS id
 
 -- name: run_task
--- A periodic task by hand, unless one waits already; one that only looks at candidates for removal does not count.
+-- A periodic task by hand, unless one waits already; one that only looks at candidates for removal does not count, nor
+-- one that has opened its run.
 INSERT INTO procrastinate_jobs (queue_name, task_name, priority, lock)
 SELECT %(queue)s, %(task)s::text, %(priority)s, %(lock)s::text
  WHERE NOT EXISTS (SELECT FROM procrastinate_jobs
-                    WHERE status = 'todo' AND task_name = %(task)s::text AND NOT args ?| ARRAY['recheck', 'apply'])
+                    WHERE status = 'todo' AND task_name = %(task)s::text AND NOT args ?| ARRAY['recheck', 'apply', 'run_id'])
 RETURNING id
 
 -- name: pause_task

@@ -3,6 +3,12 @@
 -- name: open_run
 INSERT INTO runs (kind) VALUES (%(kind)s) RETURNING id
 
+-- name: note_opened_run
+-- Writes into a job's arguments which run it has opened. No row: another life of the job has opened it, or is about to.
+UPDATE procrastinate_jobs SET args = args || jsonb_build_object('run_id', %(run_id)s::bigint)
+ WHERE id = %(job_id)s AND attempts = %(job_attempt)s AND status = 'doing' AND NOT args ? 'run_id'
+RETURNING id
+
 -- name: settle_product
 -- Writes what became of a product of a run; the first word stands.
 UPDATE run_products SET outcome = %(outcome)s

@@ -7,8 +7,9 @@ SELECT wait, probe, cause FROM take_slot_v1(%(gap)s, %(headroom)s, %(max_wait)s)
 SELECT take_repair_turn_v1(%(gap)s, %(headroom)s, %(share)s, %(max_wait)s) AS wait
 
 -- name: paused
--- Whether the account was paused after this caller got its slot; a probe goes all the same.
-SELECT pause_cause AS cause FROM throttle WHERE pause_cause IS NOT NULL AND paused_until > clock_timestamp()
+-- Whether the account was paused after this caller got its slot, be the time over: until the probe has its answer
+-- nobody else goes.
+SELECT pause_cause AS cause FROM throttle WHERE pause_cause IS NOT NULL
 
 -- name: pause
 SELECT pause_v1(%(cause)s, %(code)s, %(text)s, %(seconds)s) AS paused_until

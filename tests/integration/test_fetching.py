@@ -9,7 +9,8 @@ from procrastinate.jobs import Job
 
 from procrastinate_app.app import SyncApp
 from tests.fix_catalogue import Catalogue
-from tests.fix_worker import Worker
+from tests.fix_upstream import Held, Upstream, code
+from tests.fix_worker import Worker, eventually
 
 
 def fetch(worker: Worker, times: int = 1, queues: list[str] | None = None) -> list[Job | None]:
@@ -58,11 +59,49 @@ def test_during_a_pause_control_jobs_only(
     assert names(fetch(worker_anywhere, 2, queues)) == ["ximilar_sync", None]
 
 
-def test_after_a_pause_one_product_as_the_probe(catalogue: Catalogue, worker_anywhere: Worker) -> None:
+def test_after_a_pause_products_until_one_of_them_calls(
+    catalogue: Catalogue, worker_anywhere: Worker
+) -> None:
+    """A job that makes no call ends no pause: one at a time they would keep everybody waiting."""
     pause(catalogue, over=True)
-    for _ in range(3):
+    for _ in range(4):
         catalogue.queue(catalogue.add().id)
-    assert names(fetch(worker_anywhere, 3)) == ["sync_product", None, None]
+    assert names(fetch(worker_anywhere, 3)) == ["sync_product"] * 3
+    assert catalogue.value("SELECT probe FROM take_slot_v1(0.1, 0.1, 5)")
+    assert fetch(worker_anywhere) == [None]
+
+
+def test_after_a_pause_one_call_however_many_products_were_taken(
+    catalogue: Catalogue, worker_anywhere: Worker, upstream: Upstream
+) -> None:
+    pause(catalogue, over=True)
+    held = Held(code(200))
+    upstream.always("*", held)
+    for product in [catalogue.add() for _ in range(20)]:
+        catalogue.queue(product.id)
+
+    async def run() -> None:
+        async with worker_anywhere.working() as task, worker_anywhere.working():
+            await eventually(held.arrived.is_set, unless=task)
+            await eventually(lambda: catalogue.statuses().count("doing") == 1, unless=task)
+            assert len(upstream.requests) == 1
+            held.release.set()
+            await eventually(lambda: set(catalogue.statuses()) == {"succeeded"}, unless=task)
+
+    asyncio.run(run())
+    assert len(upstream.requests) == 20
+    assert {attempt["outcome"] for attempt in catalogue.all("SELECT outcome FROM attempts")} == {"synced"}
+
+
+def test_after_a_pause_products_that_are_gone_keep_nobody_waiting(
+    catalogue: Catalogue, worker: Worker
+) -> None:
+    pause(catalogue, over=True)
+    products = [catalogue.add().id for _ in range(120)]
+    for product in products:
+        catalogue.queue(product)
+    catalogue.owner.execute("DELETE FROM raw_products WHERE id <> %s", [products[-1]])
+    worker.until(lambda: catalogue.state(products[-1]) == "synced")
 
 
 def test_while_a_probe_is_out_no_product(catalogue: Catalogue, worker: Worker) -> None:

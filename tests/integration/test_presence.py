@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 
 import pytest
@@ -87,6 +88,27 @@ def test_a_gap_begins_a_new_series_of_beats(
             assert steady < 10
 
     asyncio.run(run())
+
+
+def test_the_next_life_of_a_process_clears_up_after_one_that_lost_its_database(
+    catalogue: Catalogue, worker_anywhere: Worker
+) -> None:
+    """Else its row stays, since its process lives, and looks like a worker that hangs."""
+    product = catalogue.add()
+
+    async def lose_the_database() -> None:
+        async with contextlib.AsyncExitStack() as life:
+            async with open_database(worker_anywhere.url, max_size=2) as database:
+                await life.enter_async_context(presence.registered(database, manager(database), 8, False))
+                number = "INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id"
+                catalogue.owner.execute("UPDATE workers SET queue_worker = %s", [catalogue.value(number)])
+            catalogue.start(catalogue.queue(product.id), catalogue.value("SELECT queue_worker FROM workers"))
+
+    asyncio.run(lose_the_database())
+    (former,) = catalogue.all("SELECT id FROM workers")
+    worker_anywhere.until(lambda: catalogue.state(product.id) == "synced")
+    assert catalogue.outcomes(product.id) == ["rescued", "synced"]
+    assert catalogue.all("SELECT FROM workers WHERE id = %s", [former["id"]]) == []
 
 
 def manager(_database: Sessions) -> PatientJobManager:

@@ -8,9 +8,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
-from procrastinate_app import runs
+from procrastinate_app import drains, runs
 from procrastinate_app.database import open_database
+from procrastinate_app.retry import PutBack
 from tests.fix_catalogue import Catalogue, Row
 from tests.fix_postgres import Database
 from tests.fix_upstream import Upstream, code
@@ -76,6 +78,79 @@ def test_a_run_from_its_task_to_its_log(
     (run,) = catalogue.runs()
     assert (run["kind"], run["status"]) == ("retry" if retry else "sync", "partial")
     assert len(upstream.requests) == 10
+
+
+def tick(catalogue: Catalogue, **arguments: object) -> int:
+    """Add a waiting `ximilar_sync`; its job's id."""
+    job: int = catalogue.value(
+        """
+        INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+        VALUES ('control', 'ximilar_sync', %s) RETURNING id
+        """,
+        [Jsonb(arguments)],
+    )
+    return job
+
+
+def test_a_tick_that_cannot_write_its_row_opens_no_second_run(
+    catalogue: Catalogue, worker_anywhere: Worker
+) -> None:
+    job = "SELECT status::text, attempts FROM procrastinate_jobs WHERE id = %s"
+    ticked = tick(catalogue)
+    catalogue.owner.execute("REVOKE INSERT ON scraper_logs FROM ximilar")
+    worker_anywhere.until(lambda: catalogue.one(job, [ticked])["attempts"] >= 2)
+    assert catalogue.logged() == []
+    catalogue.owner.execute("GRANT INSERT ON scraper_logs TO ximilar")
+    worker_anywhere.until(lambda: catalogue.one(job, [ticked])["status"] == "succeeded")
+    assert [facts(log) for log in catalogue.logged()] == [("success", 0, 0, 0, None)]
+    assert len(catalogue.runs()) == 1
+
+
+@pytest.mark.parametrize("drain", [False, True])
+@pytest.mark.parametrize("products", [0, 3])
+def test_a_tick_whose_worker_died_after_it_opened_its_run_opens_no_second_one(
+    catalogue: Catalogue, worker: Worker, products: int, drain: bool
+) -> None:
+    catalogue.add_many(products)
+    ticked = tick(catalogue, drain=drain)
+    catalogue.start(ticked)
+    begin(worker.url, runs.Opener(ticked, 0), drain=drain)
+    # An empty run has ended by now; its worker may as well have died before that.
+    catalogue.owner.execute("TRUNCATE scraper_logs")
+    catalogue.owner.execute("UPDATE runs SET completed_at = NULL")
+    catalogue.owner.execute("UPDATE drains SET ended_at = NULL")
+    unfinished = (
+        "SELECT FROM procrastinate_jobs WHERE status <> 'succeeded' AND (id = %s OR queue_name = 'products')"
+    )
+    worker.until(lambda: catalogue.logged() and not catalogue.all(unfinished, [ticked]))
+    assert [facts(log)[:4] for log in catalogue.logged()] == [("success", products, products, 0)]
+    assert len(catalogue.runs()) == 1
+
+
+def test_a_life_of_a_job_that_was_taken_over_opens_no_run(catalogue: Catalogue, worker: Worker) -> None:
+    ticked = tick(catalogue)
+    catalogue.start(ticked)
+    catalogue.owner.execute("UPDATE procrastinate_jobs SET attempts = 1 WHERE id = %s", [ticked])
+    catalogue.add_many(2)
+    for drain in (False, True):
+        with pytest.raises(PutBack):
+            begin(worker.url, runs.Opener(ticked, 0), drain=drain)
+    assert (catalogue.runs(), catalogue.jobs()) == ([], [])
+    begin(worker.url, runs.Opener(ticked, 1))
+    with pytest.raises(PutBack):
+        begin(worker.url, runs.Opener(ticked, 1))
+    assert [run["fetched"] for run in catalogue.runs()] == [2]
+
+
+def begin(url: str, opener: runs.Opener, *, drain: bool = False) -> None:
+    """Open a run as a life of a tick's job does."""
+
+    async def run() -> None:
+        async with open_database(url, max_size=2) as database:
+            opens = drains.begin if drain else runs.begin
+            await opens(database, "sync", batch_size=1000, max_seconds=HOUR, opener=opener)
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(

@@ -227,9 +227,12 @@ def with_throttle(url: str, work: Callable[[Throttle, Sessions], Any], rate: flo
     return asyncio.run(run())
 
 
+@pytest.mark.parametrize("over", [False, True])
 def test_a_caller_that_waited_is_told_of_a_pause_meanwhile(
-    staging_url: str, catalogue: Catalogue, tell: Any
+    staging_url: str, catalogue: Catalogue, tell: Any, over: bool
 ) -> None:
+    """Also of one whose time is over: whether Ximilar answers again the probe has to find out."""
+
     async def work(throttle: Throttle, _database: Sessions) -> None:
         await throttle.slot(10.0)
         waiting = asyncio.create_task(throttle.slot(10.0))
@@ -237,6 +240,8 @@ def test_a_caller_that_waited_is_told_of_a_pause_meanwhile(
         while catalogue.throttle()["next_in"] < 0.5:
             await asyncio.sleep(0.005)
         pause(tell, 60.0)
+        if over:
+            catalogue.end_pause()
         with pytest.raises(NoSlot, match="rate_limited"):
             await waiting
 

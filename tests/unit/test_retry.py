@@ -16,9 +16,9 @@ from procrastinate_app.retry import ComesBack, PutBack, put_off_seconds
 JOB = Job(id=1, queue="products", lock="product:1", queueing_lock=None, task_name="sync_product", priority=0)
 
 
-def wait(exception: BaseException, job: Job = JOB) -> float | None:
+def wait(exception: BaseException, job: Job = JOB, *, backs_off: bool = False) -> float | None:
     """Seconds until the job comes back; None if it does not."""
-    decision = ComesBack().get_retry_decision(exception=exception, job=job)
+    decision = ComesBack(backs_off=backs_off).get_retry_decision(exception=exception, job=job)
     if decision is None:
         return None
     assert decision.retry_at is not None
@@ -54,6 +54,14 @@ def test_what_is_not_the_jobs_fault_comes_back(exception: BaseException) -> None
     seconds = wait(exception)
     assert seconds is not None
     assert seconds < 60
+
+
+def test_a_job_that_backs_off_waits_longer_after_each_fault_of_the_database() -> None:
+    for attempts, most in [(0, 2.0), (1, 4.0), (3, 16.0), (8, 60.0), (5000, 60.0)]:
+        seconds = wait(psycopg.errors.InsufficientPrivilege(), JOB.evolve(attempts=attempts), backs_off=True)
+        assert seconds is not None
+        assert most / 2 - 0.2 <= seconds <= most
+    assert wait(asyncio.CancelledError(), backs_off=True) == pytest.approx(0, abs=0.2)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,12 @@ def test_only_a_waiting_job_is_cancelled(olga: Visitor, catalogue: Catalogue) ->
     assert "only a waiting job can be cancelled, this one is cancelled" in olga.act(f"/jobs/{job}/cancel")
 
 
+def test_a_job_that_ends_an_open_run_is_not_waited_for(olga: Visitor, catalogue: Catalogue) -> None:
+    assert "queued ximilar_sync as job" in olga.act("/schedule/ximilar_sync/run")
+    catalogue.owner.execute("UPDATE procrastinate_jobs SET args = jsonb_build_object('run_id', 1)")
+    assert "queued ximilar_sync as job" in olga.act("/schedule/ximilar_sync/run")
+
+
 def test_a_task_is_run_now(olga: Visitor, catalogue: Catalogue) -> None:
     assert "queued ximilar_sync as job" in olga.act("/schedule/ximilar_sync/run")
     assert "is waiting already" in olga.act("/schedule/ximilar_sync/run")
@@ -186,9 +192,15 @@ def test_a_paused_tick_does_nothing_and_a_run_by_hand_works(
         "INSERT INTO runs (kind, completed_at) VALUES ('sync', now() - interval '9 years')"
     )
 
+    job = catalogue.value(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('control', %s) RETURNING id", [task]
+    )
+    catalogue.start(job)
+
     async def run(services: Any, timestamp: int | None) -> None:
         context: Any = SimpleNamespace(
-            job=SimpleNamespace(task_name=task), additional_context={CONTEXT_KEY: services}
+            job=SimpleNamespace(id=job, attempts=0, task_name=task),
+            additional_context={CONTEXT_KEY: services},
         )
         await getattr(tasks, task)(context, timestamp)
 
