@@ -68,7 +68,7 @@ def _worker(product: int) -> list[Question]:
         Question("settle_product", {"run_id": 401, "product_id": product, "outcome": "synced"}),
         Question("run_is_over", {"run_id": 401}),
         Question("enqueue_again", {"product_id": product, "run_id": None}),
-        Question("forget_shared", {"product_id": product, "url": _photo(product), **WHERE}),
+        Question("forget_shared", {"product_id": product, "url": _photo(product), "unsure": UNSURE, **WHERE}),
         Question("share_photo", {**_stored(product), "unsure": UNSURE, **WHERE}),
     ]
 
@@ -113,7 +113,7 @@ def _comparison(rows: int) -> list[Question]:
         Question("enqueue_removals", WHERE),
         Question("stored_products", {"limit": 10_001, **WHERE}, "up to 10,001"),
         Question("last_pass", {}),
-        Question("hand_over_photos", {"product_id": rows // 2 + 3, **WHERE}),
+        Question("hand_over_photos", {"product_id": rows // 2 + 3, "unsure": UNSURE, **WHERE}),
     ]
 
 

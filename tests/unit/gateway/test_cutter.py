@@ -65,6 +65,7 @@ class Knife:
 def knife(monkeypatch: pytest.MonkeyPatch) -> Iterator[Knife]:
     made = Knife()
     monkeypatch.setattr(cutting, "cut", made.cut)
+    monkeypatch.setattr(cutting, "prepare", lambda _pixels: None)  # it is the whole process that it prepares
     yield made
     made.let_go.set()
 
