@@ -8,8 +8,11 @@ socket of a call that is still talking when its time is up.
 from __future__ import annotations
 
 import contextlib
+import http.client
+import io
 import json
 import socket
+import ssl
 import threading
 import time
 from types import TracebackType
@@ -142,7 +145,32 @@ class _Watchdog:
                 self._sock.shutdown(socket.SHUT_RDWR)
 
 
+class _Answer(http.client.HTTPResponse):
+    """An answer that leaves nothing behind on its connection which the next call could take for its own."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self._sock = sock
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client skips 100 alone, headers and all; 102, 103 and those to come are no answers either
+        # (RFC 9110, 15.2). After 101 the line speaks another protocol, which nobody asked for.
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            raise http.client.BadStatusLine("101")
+        return version, http.HTTPStatus.CONTINUE if status < 200 else status, reason
+
+    def _close_conn(self) -> None:
+        # The pool looks at the socket alone: what has been read ahead, or decrypted, would go unseen.
+        if _has_unread(self._sock, self.fp):
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+        super()._close_conn()  # type: ignore[misc]
+
+
 class _WatchedConnection(HTTPConnection):
+    response_class = _Answer
+
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
@@ -151,6 +179,8 @@ class _WatchedConnection(HTTPConnection):
 
 
 class _WatchedTlsConnection(HTTPSConnection):
+    response_class = _Answer
+
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
@@ -175,6 +205,17 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+def _has_unread(sock: socket.socket, ahead: io.BufferedReader) -> bool:
+    """Whether anything waits, read ahead, in TLS or in the socket, or the line is broken."""
+    try:
+        sock.settimeout(0)  # the next request sets its own
+        return bool(ahead.peek(1))
+    except ssl.SSLWantReadError:
+        return False
+    except OSError:
+        return True
 
 
 def _read_capped(answer: requests.Response) -> bytes:

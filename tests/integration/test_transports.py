@@ -64,13 +64,18 @@ def server() -> Iterator[FaultServer]:
 
 
 @pytest.fixture(scope="session")
-def unknown_certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder: Path = tmp_path_factory.mktemp("tls")
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    files = ["-keyout", "key.pem", "-out", "cert.pem"]
+    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
     subprocess.run([*command.split(), *files], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unknown_certificate(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     return context
 
 
@@ -111,6 +116,10 @@ def test_a_get_has_no_body(send: Send, server: FaultServer) -> None:
         ("/html", errors.Nonsense),
         ("/empty", errors.Nonsense),
         ("/nothing-but-100", errors.NoAnswer),
+        ("/hints-for-ever", errors.TimedOut),
+        ("/503-after-hints", errors.ServerFault),
+        ("/switch", errors.NoAnswer),
+        ("/switch-with-a-name", errors.NoAnswer),
         ("/429", errors.RateLimited),
         ("/503", errors.ServerFault),
         ("/404", errors.PathUnknown),
@@ -130,7 +139,11 @@ def test_fault_has_its_error_and_is_sent_once(
 
 
 @pytest.mark.parametrize(
-    "path", ["/chunked", "/until-the-end", "/gzip", "/continue", "/in-pieces", "/two-answers"]
+    "path",
+    [
+        *("/chunked", "/until-the-end", "/gzip", "/continue", "/in-pieces", "/two-answers"),
+        *("/hints", "/hints-late", "/processing-and-hints"),
+    ],
 )
 def test_every_way_to_send_an_answer_is_understood(send: Send, server: FaultServer, path: str) -> None:
     assert send(_base(server), path, "/ok") == [[], []]
@@ -139,6 +152,34 @@ def test_every_way_to_send_an_answer_is_understood(send: Send, server: FaultServ
 def test_an_answer_that_ends_with_its_connection_ends_it(send: Send, server: FaultServer) -> None:
     assert send(_base(server), "/until-the-end", "/ok") == [[], []]
     assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "connections"),
+    [
+        *(("/ok", 1), ("/continue", 1), ("/hints", 1), ("/hints-late", 1), ("/processing-and-hints", 1)),
+        *(("/two-answers", 2), ("/answer-and-more", 2)),
+    ],
+)
+def test_the_next_call_gets_its_own_answer(
+    send: Send, server: FaultServer, path: str, connections: int
+) -> None:
+    with pytest.raises(errors.ServerFault):
+        send(_base(server), path, "/503-after-hints")
+    assert server.requests == {path: 1, "/503-after-hints": 1}
+    assert server.connections == connections
+
+
+@pytest.mark.parametrize(("path", "connections"), [("/ok", 1), ("/hints-late", 1), ("/two-answers", 2)])
+def test_requests_sees_over_tls_what_is_left_of_an_answer(
+    certificate: Path, unknown_certificate: ssl.SSLContext, path: str, connections: int
+) -> None:
+    server = FaultServer(unknown_certificate).start()
+    with RequestsTransport(f"https://localhost:{server.port}", "t", connections=1) as transport:
+        transport._session.verify = str(certificate / "cert.pem")
+        assert [transport.send(_call(at)) for at in (path, "/ok")] == [[], []]
+    server.stop()
+    assert server.connections == connections
 
 
 def test_retry_after_is_kept(send: Send, server: FaultServer) -> None:
