@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from . import logs
 from .database import Database
@@ -47,6 +49,24 @@ class NoSlot(Exception):
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
         self.cause = cause
+
+
+class Permit:
+    """Leave to send one request, which a transport asks for in its thread when the first byte is about to leave.
+
+    A slot that was missed by then is replaced by `another`; `slot` is the one that counts.
+    """
+
+    def __init__(self, slot: Slot, another: Callable[[], Coroutine[Any, Any, Slot]]) -> None:
+        self.slot = slot
+        self._another = another
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self) -> None:
+        """Return when the request may leave. Raises NoSlot, or what `another` raises. Not for the loop's thread."""
+        # As late as can be: the loop, the start of a thread, TCP and TLS have their delays.
+        while self.slot.missed:
+            self.slot = asyncio.run_coroutine_threadsafe(self._another(), self._loop).result()
 
 
 class Throttle:

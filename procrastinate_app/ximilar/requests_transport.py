@@ -15,6 +15,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -59,9 +60,13 @@ class RequestsTransport:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def send(self, call: Call[T]) -> T:
-        """Make the call and return its answer. Raises the errors of `ximilar.errors` and no other."""
-        with _Watchdog(self._deadline) as watchdog:
+    def send(self, call: Call[T], permit: Callable[[], None] | None = None) -> T:
+        """Make the call and return its answer. Raises the errors of `ximilar.errors` and no other.
+
+        `permit` is called in this thread once there is a connection, before the first byte leaves. It may wait: the
+        deadline stands still meanwhile. What it raises is raised here, and nothing was sent.
+        """
+        with _Watchdog(self._deadline, permit) as watchdog:
             response = self._exchange(call.request, watchdog)
             watchdog.demand_whole()
         return call.read(response)
@@ -101,18 +106,18 @@ class _Watchdog:
 
     _calls = threading.local()
 
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-        self._timer = threading.Timer(seconds, self._bite)
-        self._timer.daemon = True
+    def __init__(self, seconds: float, permit: Callable[[], None] | None) -> None:
+        self._permit = permit
         self._sock: socket.socket | None = None
         self._bitten = False
+        self._start(seconds)
 
     @classmethod
     def sending(cls, sock: socket.socket | None) -> None:
-        """Tell the watchdog of this thread's call, if there is one, over which socket the request leaves."""
+        """Tell the watchdog of this thread's call, if there is one, over which socket the request is to leave."""
         current: _Watchdog | None = getattr(cls._calls, "current", None)
-        if current is not None:
+        if current is not None and current._sock is None:
+            current._ask_for_leave()
             current._sock = sock
 
     def blame(self, error: Exception) -> NotSent | NoAnswer:
@@ -129,7 +134,6 @@ class _Watchdog:
 
     def __enter__(self) -> _Watchdog:
         self._calls.current = self
-        self._timer.start()
         return self
 
     def __exit__(
@@ -137,6 +141,21 @@ class _Watchdog:
     ) -> None:
         self._timer.cancel()
         self._calls.current = None
+
+    def _start(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self._timer = threading.Timer(seconds, self._bite)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _ask_for_leave(self) -> None:
+        if self._permit is not None:
+            self._timer.cancel()
+            left = self._ends - time.monotonic()
+            self._permit()
+            self._start(max(0.0, left))
+        if self._bitten:
+            raise TimeoutError("no connection in time")
 
     def _bite(self) -> None:
         self._bitten = True

@@ -29,6 +29,7 @@ class FaultServer:
         self.requests: Counter[str] = Counter()
         self.heads: list[bytes] = []
         self.connections = 0
+        self.handshakes = 0
         self._tls = tls
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -56,6 +57,7 @@ class FaultServer:
             stack.enter_context(plain)
             sock = self._tls.wrap_socket(plain, server_side=True) if self._tls else plain
             stack.enter_context(sock)
+            self.handshakes += 1
             sock.settimeout(20)
             while (path := self._read_request(sock)) is not None:
                 name = path.lstrip("/")

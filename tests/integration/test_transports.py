@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -180,6 +181,51 @@ def test_requests_sees_over_tls_what_is_left_of_an_answer(
         assert [transport.send(_call(at)) for at in (path, "/ok")] == [[], []]
     server.stop()
     assert server.connections == connections
+
+
+def test_requests_asks_for_leave_when_only_the_request_is_missing(
+    certificate: Path, unknown_certificate: ssl.SSLContext
+) -> None:
+    server = FaultServer(unknown_certificate).start()
+    asked: list[tuple[int, int]] = []
+    with RequestsTransport(f"https://localhost:{server.port}", "t", connections=1) as transport:
+        transport._session.verify = str(certificate / "cert.pem")
+        for _ in range(2):
+            transport.send(_call("/ok"), lambda: asked.append((server.handshakes, server.requests.total())))
+    server.stop()
+    assert asked == [(1, 0), (1, 1)]
+
+
+def test_requests_sends_nothing_without_leave(server: FaultServer) -> None:
+    class Refused(Exception):
+        pass
+
+    def refuse() -> None:
+        raise Refused
+
+    with RequestsTransport(_base(server), "t", connections=1) as transport:
+        with pytest.raises(Refused):
+            transport.send(_call("/ok"), refuse)
+        assert not server.requests
+        assert transport.send(_call("/ok")) == []
+
+
+@pytest.mark.parametrize("path", ["/ok", "/silence"])
+def test_waiting_for_leave_is_not_waiting_for_an_answer(server: FaultServer, path: str) -> None:
+    left: list[float] = []
+
+    def wait() -> None:
+        threading.Event().wait(DEADLINE + 0.2)
+        left.append(time.monotonic())
+
+    with RequestsTransport(_base(server), "t", connections=1, deadline=DEADLINE) as transport:
+        if path == "/ok":
+            assert transport.send(_call(path), wait) == []
+        else:
+            with pytest.raises(errors.TimedOut):
+                transport.send(_call(path), wait)
+            assert time.monotonic() - left[0] < DEADLINE + SLACK
+    assert server.requests == {path: 1}
 
 
 def test_retry_after_is_kept(send: Send, server: FaultServer) -> None:
