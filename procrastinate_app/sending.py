@@ -27,6 +27,15 @@ T = TypeVar("T")
 REQUESTS_AT_ONCE = 3
 # A photo that is stored must be written down, be the database away for a moment.
 LEDGER_PATIENCE_SECONDS = 60.0
+# What the same write does not meet any more once the database is well again: it is away, its disk is full (which is
+# an OperationalError too), it is read-only, a grant is missing, a table is being renamed. A wrong value is none.
+REPAIRABLE = (
+    psycopg.OperationalError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +187,7 @@ async def patiently(write: Callable[P, Awaitable[T]], *arguments: P.args, **opti
     while True:
         try:
             return await write(*arguments, **options)
-        except psycopg.OperationalError:
+        except REPAIRABLE:
             if time.monotonic() >= gives_up:
                 raise
             await asyncio.sleep(0.5)

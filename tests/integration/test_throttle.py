@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from procrastinate_app.database import Database as Sessions
 from procrastinate_app.database import Row, Session, open_database
 from procrastinate_app.queries import sql
-from procrastinate_app.throttle import ROUND_TRIPS, TOLERANCE_SECONDS, NoSlot, Slot, Throttle
+from procrastinate_app.throttle import ROUND_TRIPS, NoSlot, Slot, Throttle
 from procrastinate_app.ximilar.errors import RateLimited, ServerFault, TokenRefused
 from tests.fix_catalogue import Catalogue
 from tests.fix_worker import connect
@@ -265,9 +264,9 @@ def test_a_database_that_is_always_slow_stops_nobody(
     async def work(throttle: Throttle, _database: Sessions) -> None:
         await throttle.slot(10.0)
         _answer_late(monkeypatch, 0.1)
-        slots = [await throttle.slot(10.0) for _ in range(ROUND_TRIPS + 3)]
-        assert slots[0].missed
-        assert min(time.monotonic() - slot.due for slot in slots[-3:]) < TOLERANCE_SECONDS
+        missed = [(await throttle.slot(10.0)).missed for _ in range(ROUND_TRIPS + 3)]
+        assert missed[0]
+        assert not all(missed[-3:])
 
     with_throttle(staging_url, work)
 
