@@ -19,9 +19,8 @@ from .ximilar.errors import AccountFault, RateLimited, SystemFault
 # Slots are (1 + HEADROOM) / rate apart. A slot is when a request leaves, the limit counts when it arrives; a
 # request that leaves late crowds those behind it. HEADROOM is the lateness, in seconds, that is absorbed.
 HEADROOM = 0.10
-# A caller that may be later than this when it is about to send gives its slot up and takes another; the other half
-# is for the way to Ximilar.
-TOLERANCE_SECONDS = HEADROOM / 2
+# A caller that may be later than this when it is about to send gives its slot up and takes another.
+TOLERANCE_SECONDS = 0.03
 # A caller that slept for longer than this asks again whether the account has been paused meanwhile.
 RECHECK_SECONDS = 0.25
 ACCOUNT_PAUSE_SECONDS = 300.0
