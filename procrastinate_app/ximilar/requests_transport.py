@@ -113,12 +113,20 @@ class _Watchdog:
         self._start(seconds)
 
     @classmethod
-    def sending(cls, sock: socket.socket | None) -> None:
-        """Tell the watchdog of this thread's call, if there is one, over which socket the request is to leave."""
+    def sending(cls, connection: HTTPConnection) -> None:
+        """Let this thread's call, if there is one that the watchdog guards, wait for leave to send its first byte."""
+        if connection.sock is None:
+            connection.connect()
         current: _Watchdog | None = getattr(cls._calls, "current", None)
-        if current is not None and current._sock is None:
+        if current is None or current._sock is not None:
+            return
+        current._ask_for_leave()
+        if _is_broken(connection.sock):
+            # Lost while leave was waited for. Once only: who ends each connection at once is not to be stormed.
+            connection.sock.close()
+            connection.connect()
             current._ask_for_leave()
-            current._sock = sock
+        current._sock = connection.sock
 
     def blame(self, error: Exception) -> NotSent | NoAnswer:
         """Return what a broken exchange stands for: no connection, silence to the end, or a broken line."""
@@ -191,9 +199,7 @@ class _WatchedConnection(HTTPConnection):
     response_class = _Answer
 
     def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        _Watchdog.sending(self.sock)
+        _Watchdog.sending(self)
         super().send(data)
 
 
@@ -201,9 +207,7 @@ class _WatchedTlsConnection(HTTPSConnection):
     response_class = _Answer
 
     def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        _Watchdog.sending(self.sock)
+        _Watchdog.sending(self)
         super().send(data)
 
 
@@ -224,6 +228,20 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+def _is_broken(sock: socket.socket) -> bool:
+    """Whether the line has ended, or says what nobody asked for. TLS takes its own messages away."""
+    patience = sock.gettimeout()
+    try:
+        sock.settimeout(0)
+        sock.recv(1)
+        return True
+    except (BlockingIOError, ssl.SSLWantReadError):
+        sock.settimeout(patience)
+        return False
+    except OSError:
+        return True
 
 
 def _has_unread(sock: socket.socket, ahead: io.BufferedReader) -> bool:

@@ -30,6 +30,7 @@ class FaultServer:
         self.heads: list[bytes] = []
         self.connections = 0
         self.handshakes = 0
+        self._made: list[socket.socket] = []
         self._tls = tls
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -43,6 +44,12 @@ class FaultServer:
         self._over.set()
         self._listener.close()
 
+    def cut_off(self) -> None:
+        """End the connections made since the last time, or the start."""
+        for sock in self._made:
+            sock.shutdown(socket.SHUT_RDWR)
+        self._made = []
+
     def _accept(self) -> None:
         while not self._over.is_set():
             try:
@@ -50,6 +57,7 @@ class FaultServer:
             except OSError:
                 return
             self.connections += 1
+            self._made.append(sock)
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:

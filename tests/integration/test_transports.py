@@ -210,6 +210,22 @@ def test_requests_sends_nothing_without_leave(server: FaultServer) -> None:
         assert transport.send(_call("/ok")) == []
 
 
+def test_a_connection_that_was_lost_while_leave_was_waited_for_is_made_anew(server: FaultServer) -> None:
+    asked: list[int] = []
+
+    def cut_off() -> None:
+        asked.append(server.connections)
+        if len(asked) == 1:
+            server.cut_off()
+
+    with RequestsTransport(_base(server), "t", connections=1) as transport:
+        assert transport.send(_call("/ok")) == []
+        assert transport.send(_call("/ok"), cut_off) == []
+    assert len(asked) == 2
+    assert server.connections == 2
+    assert server.requests == {"/ok": 2}
+
+
 @pytest.mark.parametrize("path", ["/ok", "/silence"])
 def test_waiting_for_leave_is_not_waiting_for_an_answer(server: FaultServer, path: str) -> None:
     left: list[float] = []
