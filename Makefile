@@ -23,7 +23,7 @@ CALLED_BY_OTHERS := on_* do_* process_* strip_url_path_trailing_slash log_messag
 	disable_nagle_algorithm daemon_threads close_connection request_queue_size load_config handle_* worker_* keepalive max_requests* asgi_* \
 	limit_request_* forwarded_allow_ips control_socket_disable accesslog errorlog loglevel logger_class pre_fork ValueClass \
 	child_exit post_worker_init _keepalive_handle _callback_parser fetch_job _get_standalone_connection get_retry_decision \
-	trust_env ConnectionCls pool_classes_by_scheme handlers pytest_* trace traceback \
+	trust_env ConnectionCls response_class pool_classes_by_scheme handlers pytest_* trace traceback \
 	pytestmark filter_case GunicornLogger http_parser _is_websocket_upgrade filters read_only binary_location \
 	use_24hour_time_format times_sent collect describe teardown longrepr
 # Hashes of packages, and an example of a request id.

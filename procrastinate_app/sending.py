@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import ParamSpec, TypeVar
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 import psycopg
 
 from . import deadlines
-from .throttle import NoSlot, Slot, Throttle
+from .throttle import NoSlot, Permit, Slot, Throttle
 from .ximilar.answers import Record, Stored
 from .ximilar.calls import Call
 from .ximilar.errors import AccountFault, SystemFault
@@ -26,6 +27,15 @@ T = TypeVar("T")
 REQUESTS_AT_ONCE = 3
 # A photo that is stored must be written down, be the database away for a moment.
 LEDGER_PATIENCE_SECONDS = 60.0
+# What the same write does not meet any more once the database is well again: it is away, its disk is full (which is
+# an OperationalError too), it is read-only, a grant is missing, a table is being renamed. A wrong value is none.
+REPAIRABLE = (
+    psycopg.OperationalError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +110,7 @@ class Sender:
         self._transport = transport
         self._throttle = throttle
         self._free_calls = asyncio.Semaphore(concurrency)
-        self._in_flight: set[asyncio.Task[bool]] = set()
+        self._in_flight: set[asyncio.Task[None]] = set()
 
     async def send(self, push: Push, delivery: Delivery, records: Sequence[Record], *, batch: int) -> None:
         """Send the records, several calls at once unless it is a repair: it leaves those in flight to others."""
@@ -132,38 +142,35 @@ class Sender:
                     raise
 
     async def _send_in_slot(self, push: Push, delivery: Delivery, records: Sequence[Record]) -> None:
-        pushed, sent = push.pushed, False
-        while not sent:
-            try:
-                slot = await self._throttle.slot(
-                    max_wait=push.until - time.monotonic(), repair=push.errand.repair
-                )
-            except NoSlot as refusal:
-                if refusal.cause == "busy":
-                    pushed.unfinished = True
-                else:
-                    pushed.no_slot = refusal.cause
-                return
-            if not pushed.complete and not slot.probe:
-                return
+        slot = partial(self._slot, push)
+        try:
+            permit = Permit(await slot(), slot)
             # Shielded: a call that has left cannot be called back, so its answer is kept, come what may.
-            call = asyncio.create_task(self._send(push, delivery, records, slot))
+            call = asyncio.create_task(self._send(push, delivery, records, permit))
             self._in_flight.add(call)
             call.add_done_callback(self._in_flight.discard)
-            sent = await asyncio.shield(call)
+            await asyncio.shield(call)
+        except NoSlot as refusal:
+            if refusal.cause == "busy":
+                push.pushed.unfinished = True
+            else:
+                push.pushed.no_slot = refusal.cause
 
-    async def _send(self, push: Push, delivery: Delivery, records: Sequence[Record], slot: Slot) -> bool:
-        """Make the call and keep its answer. Returns False if the slot was missed and nothing was sent."""
+    async def _slot(self, push: Push) -> Slot:
+        slot = await self._throttle.slot(push.until - time.monotonic(), repair=push.errand.repair)
+        if push.pushed.complete or slot.probe:
+            return slot
+        raise NoSlot("busy")  # the push has ended while it waited: any slot comes too late
+
+    async def _send(self, push: Push, delivery: Delivery, records: Sequence[Record], permit: Permit) -> None:
+        """Make the call and keep its answer. Raises NoSlot if it could not leave in time, nor later."""
         try:
-            answers = await asyncio.to_thread(self._call, slot, delivery.make(records))
+            answers = await asyncio.to_thread(self._transport.send, delivery.make(records), permit)
         except SystemFault as fault:
-            await self._keep_fault(slot, fault, push.pushed)
-            return True
-        if answers is None:
-            return False
+            await self._keep_fault(permit.slot, fault, push.pushed)
+            return
         await delivery.keep(records, answers)
-        await self._throttle.succeeded(slot)
-        return True
+        await self._throttle.succeeded(permit.slot)
 
     async def _keep_fault(self, slot: Slot, fault: SystemFault, pushed: Pushed) -> None:
         """Keep and tell the first fault; one of the account's is told whichever came first: it pauses everybody."""
@@ -173,10 +180,6 @@ class Sender:
             pushed.fault, pushed.probe = fault, slot.probe
             pushed.paused = await self._throttle.failed(slot, fault)
 
-    def _call(self, slot: Slot, call: Call[T]) -> T | None:
-        # In the thread, as late as can be: the loop and the threads' start have their delays too.
-        return None if slot.missed else self._transport.send(call)
-
 
 async def patiently(write: Callable[P, Awaitable[T]], *arguments: P.args, **options: P.kwargs) -> T:
     """Repeat a write that is safe to repeat until the database takes it, for a minute at most."""
@@ -184,7 +187,7 @@ async def patiently(write: Callable[P, Awaitable[T]], *arguments: P.args, **opti
     while True:
         try:
             return await write(*arguments, **options)
-        except psycopg.OperationalError:
+        except REPAIRABLE:
             if time.monotonic() >= gives_up:
                 raise
             await asyncio.sleep(0.5)

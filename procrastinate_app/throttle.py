@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from . import logs
 from .database import Database
@@ -16,11 +19,13 @@ from .ximilar.errors import AccountFault, RateLimited, SystemFault
 # Slots are (1 + HEADROOM) / rate apart. A slot is when a request leaves, the limit counts when it arrives; a
 # request that leaves late crowds those behind it. HEADROOM is the lateness, in seconds, that is absorbed.
 HEADROOM = 0.10
-# A caller that is later than this when it is about to send gives its slot up and takes another.
+# A caller that may be later than this when it is about to send gives its slot up and takes another.
 TOLERANCE_SECONDS = 0.03
 # A caller that slept for longer than this asks again whether the account has been paused meanwhile.
 RECHECK_SECONDS = 0.25
 ACCOUNT_PAUSE_SECONDS = 300.0
+# As many of the last round trips to the database tell how long one takes.
+ROUND_TRIPS = 20
 
 log = logs.get(__name__)
 
@@ -49,6 +54,24 @@ class NoSlot(Exception):
         self.cause = cause
 
 
+class Permit:
+    """Leave to send one request, which a transport asks for in its thread when the first byte is about to leave.
+
+    A slot that was missed by then is replaced by `another`; `slot` is the one that counts.
+    """
+
+    def __init__(self, slot: Slot, another: Callable[[], Coroutine[Any, Any, Slot]]) -> None:
+        self.slot = slot
+        self._another = another
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self) -> None:
+        """Return when the request may leave. Raises NoSlot, or what `another` raises. Not for the loop's thread."""
+        # As late as can be: the loop, the start of a thread, TCP and TLS have their delays.
+        while self.slot.missed:
+            self.slot = asyncio.run_coroutine_threadsafe(self._another(), self._loop).result()
+
+
 class Throttle:
     """Hands out slots at `rate` requests a second over all processes (unless an operator has set another)."""
 
@@ -59,6 +82,7 @@ class Throttle:
         self._gap = (1 + headroom) / rate
         self._headroom = headroom
         self._repair_share = repair_share
+        self._round_trips: deque[float] = deque(maxlen=ROUND_TRIPS)
 
     async def slot(self, max_wait: float, *, repair: bool = False) -> Slot:
         """Wait for the next slot. Raises NoSlot while paused, or at once if it is over `max_wait` seconds away.
@@ -67,15 +91,26 @@ class Throttle:
         """
         if repair:
             max_wait -= await self._repair_turn(max_wait)
-        row = await self._database.one("take_slot", gap=self._gap, headroom=self._headroom, max_wait=max_wait)
-        assert row is not None
+        async with self._database.session() as session:
+            asked = time.monotonic()
+            row = await session.one("take_slot", gap=self._gap, headroom=self._headroom, max_wait=max_wait)
+            assert row is not None
+            late = self._lateness(time.monotonic() - asked - row["held"])
         if row["wait"] is None:
             raise NoSlot(row["cause"])
-        slot = Slot(row["probe"], time.monotonic() + row["wait"])
+        slot = Slot(row["probe"], time.monotonic() + row["wait"] - late)
         await asyncio.sleep(row["wait"])
         if row["wait"] > RECHECK_SECONDS and not slot.probe:
             await self._raise_if_paused()
         return slot
+
+    def _lateness(self, round_trip: float) -> float:
+        """Return how many seconds later than usual the database's answer has come, at most."""
+        # `wait` begins when the database speaks, but is known when the answer is here: what came late makes a late
+        # slot, and `missed` must know. Nobody can tell which way was the slow one, so all that a round trip took
+        # over the shortest of the last ones counts. A database that is always slow delays all slots alike.
+        self._round_trips.append(max(0.0, round_trip))
+        return self._round_trips[-1] - min(self._round_trips)
 
     async def _repair_turn(self, max_wait: float) -> float:
         """Wait for the next turn of a repair and return the seconds it took."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TypeVar
 
-from .throttle import Throttle
+from .throttle import Permit, Throttle
 from .ximilar.calls import Call
 from .ximilar.errors import ItemFault, SystemFault
 from .ximilar.requests_transport import RequestsTransport
@@ -17,14 +18,15 @@ SLOT_SECONDS = 60.0
 
 async def call_in_turn(throttle: Throttle, transport: RequestsTransport, call: Call[T]) -> T:
     """Make a call once its turn has come. Raises NoSlot, or what the call raises."""
-    slot = await throttle.slot(SLOT_SECONDS, repair=True)
+    turn = partial(throttle.slot, SLOT_SECONDS, repair=True)
+    permit = Permit(await turn(), turn)
     try:
-        answer = await asyncio.to_thread(transport.send, call)
+        answer = await asyncio.to_thread(transport.send, call, permit)
     except SystemFault as fault:
-        await throttle.failed(slot, fault)
+        await throttle.failed(permit.slot, fault)
         raise
     except ItemFault:  # an answer all the same: the account is well
-        await throttle.succeeded(slot)
+        await throttle.succeeded(permit.slot)
         raise
-    await throttle.succeeded(slot)
+    await throttle.succeeded(permit.slot)
     return answer

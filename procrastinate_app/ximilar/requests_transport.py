@@ -8,10 +8,14 @@ socket of a call that is still talking when its time is up.
 from __future__ import annotations
 
 import contextlib
+import http.client
+import io
 import json
 import socket
+import ssl
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -56,9 +60,13 @@ class RequestsTransport:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def send(self, call: Call[T]) -> T:
-        """Make the call and return its answer. Raises the errors of `ximilar.errors` and no other."""
-        with _Watchdog(self._deadline) as watchdog:
+    def send(self, call: Call[T], permit: Callable[[], None] | None = None) -> T:
+        """Make the call and return its answer. Raises the errors of `ximilar.errors` and no other.
+
+        `permit` is called in this thread once there is a connection, before the first byte leaves. It may wait: the
+        deadline stands still meanwhile. What it raises is raised here, and nothing was sent.
+        """
+        with _Watchdog(self._deadline, permit) as watchdog:
             response = self._exchange(call.request, watchdog)
             watchdog.demand_whole()
         return call.read(response)
@@ -98,19 +106,27 @@ class _Watchdog:
 
     _calls = threading.local()
 
-    def __init__(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-        self._timer = threading.Timer(seconds, self._bite)
-        self._timer.daemon = True
+    def __init__(self, seconds: float, permit: Callable[[], None] | None) -> None:
+        self._permit = permit
         self._sock: socket.socket | None = None
         self._bitten = False
+        self._start(seconds)
 
     @classmethod
-    def sending(cls, sock: socket.socket | None) -> None:
-        """Tell the watchdog of this thread's call, if there is one, over which socket the request leaves."""
+    def sending(cls, connection: HTTPConnection) -> None:
+        """Let this thread's call, if there is one that the watchdog guards, wait for leave to send its first byte."""
+        if connection.sock is None:
+            connection.connect()
         current: _Watchdog | None = getattr(cls._calls, "current", None)
-        if current is not None:
-            current._sock = sock
+        if current is None or current._sock is not None:
+            return
+        current._ask_for_leave()
+        if _is_broken(connection.sock):
+            # Lost while leave was waited for. Once only: who ends each connection at once is not to be stormed.
+            connection.sock.close()
+            connection.connect()
+            current._ask_for_leave()
+        current._sock = connection.sock
 
     def blame(self, error: Exception) -> NotSent | NoAnswer:
         """Return what a broken exchange stands for: no connection, silence to the end, or a broken line."""
@@ -126,7 +142,6 @@ class _Watchdog:
 
     def __enter__(self) -> _Watchdog:
         self._calls.current = self
-        self._timer.start()
         return self
 
     def __exit__(
@@ -135,6 +150,21 @@ class _Watchdog:
         self._timer.cancel()
         self._calls.current = None
 
+    def _start(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self._timer = threading.Timer(seconds, self._bite)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _ask_for_leave(self) -> None:
+        if self._permit is not None:
+            self._timer.cancel()
+            left = self._ends - time.monotonic()
+            self._permit()
+            self._start(max(0.0, left))
+        if self._bitten:
+            raise TimeoutError("no connection in time")
+
     def _bite(self) -> None:
         self._bitten = True
         if self._sock is not None:
@@ -142,19 +172,42 @@ class _Watchdog:
                 self._sock.shutdown(socket.SHUT_RDWR)
 
 
+class _Answer(http.client.HTTPResponse):
+    """An answer that leaves nothing behind on its connection which the next call could take for its own."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self._sock = sock
+
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client skips 100 alone, headers and all; 102, 103 and those to come are no answers either
+        # (RFC 9110, 15.2). After 101 the line speaks another protocol, which nobody asked for.
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            raise http.client.BadStatusLine("101")
+        return version, http.HTTPStatus.CONTINUE if status < 200 else status, reason
+
+    def _close_conn(self) -> None:
+        # The pool looks at the socket alone: what has been read ahead, or decrypted, would go unseen.
+        if _has_unread(self._sock, self.fp):
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+        super()._close_conn()  # type: ignore[misc]
+
+
 class _WatchedConnection(HTTPConnection):
+    response_class = _Answer
+
     def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        _Watchdog.sending(self.sock)
+        _Watchdog.sending(self)
         super().send(data)
 
 
 class _WatchedTlsConnection(HTTPSConnection):
+    response_class = _Answer
+
     def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        _Watchdog.sending(self.sock)
+        _Watchdog.sending(self)
         super().send(data)
 
 
@@ -191,6 +244,31 @@ class _Retry(urllib3.Retry):
         if isinstance(error, urllib3.exceptions.NameResolutionError):
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+def _is_broken(sock: socket.socket) -> bool:
+    """Whether the line has ended, or says what nobody asked for. TLS takes its own messages away."""
+    patience = sock.gettimeout()
+    try:
+        sock.settimeout(0)
+        sock.recv(1)
+        return True
+    except (BlockingIOError, ssl.SSLWantReadError):
+        sock.settimeout(patience)
+        return False
+    except OSError:
+        return True
+
+
+def _has_unread(sock: socket.socket, ahead: io.BufferedReader) -> bool:
+    """Whether anything waits, read ahead, in TLS or in the socket, or the line is broken."""
+    try:
+        sock.settimeout(0)  # the next request sets its own
+        return bool(ahead.peek(1))
+    except ssl.SSLWantReadError:
+        return False
+    except OSError:
+        return True
 
 
 def _read_capped(answer: requests.Response) -> bytes:

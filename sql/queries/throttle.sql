@@ -1,7 +1,9 @@
 -- The account's throttle. The rules are in the functions of sql/migrations/002_functions.sql.
 
 -- name: take_slot
-SELECT wait, probe, cause FROM take_slot_v1(%(gap)s, %(headroom)s, %(max_wait)s)
+-- `held` is how long the statement was here, waiting for its turn at the row.
+SELECT wait, probe, cause, extract(epoch FROM clock_timestamp() - statement_timestamp())::float8 AS held
+  FROM take_slot_v1(%(gap)s, %(headroom)s, %(max_wait)s)
 
 -- name: take_repair_turn
 SELECT take_repair_turn_v1(%(gap)s, %(headroom)s, %(share)s, %(max_wait)s) AS wait

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 
 OK = b'{"status":{"code":200},"records":[{"_objects":[]}]}'
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
 
 Plan = Callable[[socket.socket, threading.Event], None]
 
@@ -28,6 +29,8 @@ class FaultServer:
         self.requests: Counter[str] = Counter()
         self.heads: list[bytes] = []
         self.connections = 0
+        self.handshakes = 0
+        self._made: list[socket.socket] = []
         self._tls = tls
         self._over = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -41,6 +44,12 @@ class FaultServer:
         self._over.set()
         self._listener.close()
 
+    def cut_off(self) -> None:
+        """End the connections made since the last time, or the start."""
+        for sock in self._made:
+            sock.shutdown(socket.SHUT_RDWR)
+        self._made = []
+
     def _accept(self) -> None:
         while not self._over.is_set():
             try:
@@ -48,6 +57,7 @@ class FaultServer:
             except OSError:
                 return
             self.connections += 1
+            self._made.append(sock)
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:
@@ -55,6 +65,7 @@ class FaultServer:
             stack.enter_context(plain)
             sock = self._tls.wrap_socket(plain, server_side=True) if self._tls else plain
             stack.enter_context(sock)
+            self.handshakes += 1
             sock.settimeout(20)
             while (path := self._read_request(sock)) is not None:
                 name = path.lstrip("/")
@@ -126,7 +137,25 @@ def _in_pieces(sock: socket.socket, over: threading.Event) -> None:
         sock.sendall(bytes([byte]))
 
 
-STAYS = {"ok", "chunked", "gzip", "continue", "in-pieces", "two-answers"}  # and waits for the next request
+def _late(first: bytes, then: bytes) -> Plan:
+    def plan(sock: socket.socket, over: threading.Event) -> None:
+        sock.sendall(first)
+        over.wait(0.3)
+        sock.sendall(then)
+
+    return plan
+
+
+def _hints_for_ever(sock: socket.socket, over: threading.Event) -> None:
+    while not over.wait(0.05):
+        sock.sendall(HINTS)
+
+
+# These wait for the next request on the same connection.
+STAYS = {
+    *("ok", "chunked", "gzip", "continue", "in-pieces", "two-answers", "answer-and-more"),
+    *("hints", "hints-late", "processing-and-hints", "switch", "switch-with-a-name", "503-after-hints"),
+}
 PLANS: dict[str, Plan] = {
     "ok": _reply(OK),
     "ok-and-close": _reply(OK),
@@ -141,8 +170,20 @@ PLANS: dict[str, Plan] = {
     "gzip": _reply(gzip.compress(OK), Content_Encoding="gzip"),
     "continue": _raw(b"HTTP/1.1 100 Continue\r\n\r\n" + _answer(OK)),
     "nothing-but-100": _raw(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "hints": _raw(HINTS + _answer(OK)),
+    "hints-late": _late(HINTS, _answer(OK)),
+    "hints-for-ever": _hints_for_ever,
+    "processing-and-hints": _late(b"HTTP/1.1 102 Processing\r\n\r\n" + HINTS, _answer(OK)),
+    "503-after-hints": _late(HINTS, _answer(b"", "503 Service Unavailable")),
+    "switch": _raw(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + _answer(OK)),
+    "switch-with-a-name": _raw(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + _answer(OK)
+    ),
     "in-pieces": _in_pieces,
-    "two-answers": _raw(_answer(OK) + _answer(OK)),
+    "two-answers": _raw(_answer(OK) + _answer(b"", "503 Service Unavailable")),
+    "answer-and-more": _late(
+        _answer(OK) + b"HTTP/1.1 503", b" Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+    ),
     "silence": _silence,
     "slow-headers": _slow_headers,
     "dribble": _dribble,

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from procrastinate_app.database import Database as Sessions
-from procrastinate_app.database import open_database
+from procrastinate_app.database import Row, Session, open_database
 from procrastinate_app.queries import sql
-from procrastinate_app.throttle import NoSlot, Slot, Throttle
+from procrastinate_app.throttle import ROUND_TRIPS, NoSlot, Slot, Throttle
 from procrastinate_app.ximilar.errors import RateLimited, ServerFault, TokenRefused
 from tests.fix_catalogue import Catalogue
 from tests.fix_worker import connect
@@ -28,7 +28,9 @@ def take(staging_url: str) -> Any:
 
         def slot(*, gap: float = 0.1, headroom: float = 0.0, max_wait: float = 100.0) -> Any:
             parameters = {"gap": gap, "headroom": headroom, "max_wait": max_wait}
-            return connection.execute(sql("take_slot").encode(), parameters).fetchone()
+            row = connection.execute(sql("take_slot").encode(), parameters).fetchone()
+            assert row is not None
+            return row[:3]
 
         yield slot
 
@@ -246,6 +248,55 @@ def test_a_caller_that_waited_is_told_of_a_pause_meanwhile(
             await waiting
 
     with_throttle(staging_url, work, rate=3)
+
+
+@pytest.mark.parametrize(("seconds", "missed"), [(0.0, False), (0.2, True)])
+def test_a_slot_that_was_heard_of_late_is_missed(
+    staging_url: str, monkeypatch: pytest.MonkeyPatch, seconds: float, missed: bool
+) -> None:
+    async def work(throttle: Throttle, _database: Sessions) -> None:
+        await throttle.slot(10.0)
+        _answer_late(monkeypatch, seconds)
+        slot = await throttle.slot(10.0)
+        assert slot.missed is missed
+
+    with_throttle(staging_url, work)
+
+
+def test_a_database_that_is_always_slow_stops_nobody(
+    staging_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(throttle: Throttle, _database: Sessions) -> None:
+        await throttle.slot(10.0)
+        _answer_late(monkeypatch, 0.1)
+        missed = [(await throttle.slot(10.0)).missed for _ in range(ROUND_TRIPS + 3)]
+        assert missed[0]
+        assert not all(missed[-3:])
+
+    with_throttle(staging_url, work)
+
+
+def test_a_slot_that_others_made_wait_for_is_not_missed(staging_url: str, catalogue: Catalogue) -> None:
+    async def work(throttle: Throttle, _database: Sessions) -> None:
+        await throttle.slot(10.0)
+        with catalogue.owner.transaction():
+            catalogue.owner.execute("SELECT FROM throttle FOR UPDATE")
+            waiting = asyncio.create_task(throttle.slot(10.0))
+            await asyncio.sleep(0.3)
+        assert not (await waiting).missed
+
+    with_throttle(staging_url, work)
+
+
+def _answer_late(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    answered = Session.one
+
+    async def late(session: Session, name: str, **parameters: Any) -> Row | None:
+        row = await answered(session, name, **parameters)
+        await asyncio.sleep(seconds)
+        return row
+
+    monkeypatch.setattr(Session, "one", late)
 
 
 def test_a_caller_gives_up_at_once_when_the_next_slot_is_too_far_away(staging_url: str) -> None:

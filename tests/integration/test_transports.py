@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
 from procrastinate_app.ximilar.calls import Call, Request
 from procrastinate_app.ximilar.recognition import Recognition
 from procrastinate_app.ximilar.requests_transport import RequestsTransport
+from tests.fix_system import wait_until
 
 from .fault_server import FaultServer
 
@@ -124,6 +126,10 @@ def test_a_get_has_no_body(send: Send, server: FaultServer) -> None:
         ("/html", errors.Nonsense),
         ("/empty", errors.Nonsense),
         ("/nothing-but-100", errors.NoAnswer),
+        ("/hints-for-ever", errors.TimedOut),
+        ("/503-after-hints", errors.ServerFault),
+        ("/switch", errors.NoAnswer),
+        ("/switch-with-a-name", errors.NoAnswer),
         ("/429", errors.RateLimited),
         ("/503", errors.ServerFault),
         ("/404", errors.PathUnknown),
@@ -143,7 +149,11 @@ def test_fault_has_its_error_and_is_sent_once(
 
 
 @pytest.mark.parametrize(
-    "path", ["/chunked", "/until-the-end", "/gzip", "/continue", "/in-pieces", "/two-answers"]
+    "path",
+    [
+        *("/chunked", "/until-the-end", "/gzip", "/continue", "/in-pieces", "/two-answers"),
+        *("/hints", "/hints-late", "/processing-and-hints"),
+    ],
 )
 def test_every_way_to_send_an_answer_is_understood(send: Send, server: FaultServer, path: str) -> None:
     assert send(_base(server), path, "/ok") == [[], []]
@@ -152,6 +162,100 @@ def test_every_way_to_send_an_answer_is_understood(send: Send, server: FaultServ
 def test_an_answer_that_ends_with_its_connection_ends_it(send: Send, server: FaultServer) -> None:
     assert send(_base(server), "/until-the-end", "/ok") == [[], []]
     assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "connections"),
+    [
+        *(("/ok", 1), ("/continue", 1), ("/hints", 1), ("/hints-late", 1), ("/processing-and-hints", 1)),
+        *(("/two-answers", 2), ("/answer-and-more", 2)),
+    ],
+)
+def test_the_next_call_gets_its_own_answer(
+    send: Send, server: FaultServer, path: str, connections: int
+) -> None:
+    with pytest.raises(errors.ServerFault):
+        send(_base(server), path, "/503-after-hints")
+    assert server.requests == {path: 1, "/503-after-hints": 1}
+    assert server.connections == connections
+
+
+@pytest.mark.parametrize(("path", "connections"), [("/ok", 1), ("/hints-late", 1), ("/two-answers", 2)])
+def test_requests_sees_over_tls_what_is_left_of_an_answer(
+    certificate: Path, unknown_certificate: ssl.SSLContext, path: str, connections: int
+) -> None:
+    server = FaultServer(unknown_certificate).start()
+    with RequestsTransport(f"https://localhost:{server.port}", "t", connections=1) as transport:
+        transport._session.verify = str(certificate)
+        assert [transport.send(_call(at)) for at in (path, "/ok")] == [[], []]
+    server.stop()
+    assert server.connections == connections
+
+
+def test_requests_asks_for_leave_when_only_the_request_is_missing(
+    certificate: Path, unknown_certificate: ssl.SSLContext
+) -> None:
+    server = FaultServer(unknown_certificate).start()
+    asked: list[int] = []
+
+    def leave() -> None:
+        wait_until(lambda: server.handshakes == 1, 5)  # the server's side of it may be the later one
+        asked.append(server.requests.total())
+
+    with RequestsTransport(f"https://localhost:{server.port}", "t", connections=1) as transport:
+        transport._session.verify = str(certificate)
+        for _ in range(2):
+            transport.send(_call("/ok"), leave)
+    server.stop()
+    assert asked == [0, 1]
+
+
+def test_requests_sends_nothing_without_leave(server: FaultServer) -> None:
+    class Refused(Exception):
+        pass
+
+    def refuse() -> None:
+        raise Refused
+
+    with RequestsTransport(_base(server), "t", connections=1) as transport:
+        with pytest.raises(Refused):
+            transport.send(_call("/ok"), refuse)
+        assert not server.requests
+        assert transport.send(_call("/ok")) == []
+
+
+def test_a_connection_that_was_lost_while_leave_was_waited_for_is_made_anew(server: FaultServer) -> None:
+    asked: list[int] = []
+
+    def cut_off() -> None:
+        asked.append(server.connections)
+        if len(asked) == 1:
+            server.cut_off()
+
+    with RequestsTransport(_base(server), "t", connections=1) as transport:
+        assert transport.send(_call("/ok")) == []
+        assert transport.send(_call("/ok"), cut_off) == []
+    assert len(asked) == 2
+    assert server.connections == 2
+    assert server.requests == {"/ok": 2}
+
+
+@pytest.mark.parametrize("path", ["/ok", "/silence"])
+def test_waiting_for_leave_is_not_waiting_for_an_answer(server: FaultServer, path: str) -> None:
+    left: list[float] = []
+
+    def wait() -> None:
+        threading.Event().wait(DEADLINE + 0.2)
+        left.append(time.monotonic())
+
+    with RequestsTransport(_base(server), "t", connections=1, deadline=DEADLINE) as transport:
+        if path == "/ok":
+            assert transport.send(_call(path), wait) == []
+        else:
+            with pytest.raises(errors.TimedOut):
+                transport.send(_call(path), wait)
+            assert time.monotonic() - left[0] < DEADLINE + SLACK
+    assert server.requests == {path: 1}
 
 
 def test_retry_after_is_kept(send: Send, server: FaultServer) -> None:

@@ -56,8 +56,9 @@ class Ximilar:
         self.capacity = 0
         self.watch: Callable[[], None] = lambda: None
 
-    def send(self, call: Call[T]) -> T:
+    def send(self, call: Call[T], permit: Callable[[], None]) -> T:
         """Do what the next line of the script says: ok, 400, 503, lost, drop, crash before or after the effect."""
+        permit()
         happens = self.script.pop(0) if self.script else "ok"
         if happens == "503":
             raise ServerFault("unavailable", code=503)

@@ -88,9 +88,9 @@ class SteppingXimilar:
         self._ximilar = ximilar
         self._step = step
 
-    def send(self, call: Call[T]) -> T:
+    def send(self, call: Call[T], permit: Callable[[], None]) -> T:
         self._step()
-        answer = self._ximilar.send(call)
+        answer = self._ximilar.send(call, permit)
         self._step()
         return answer
 
