@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from procrastinate_app import deadlines, outcome, sync
+from procrastinate_app import deadlines, outcome, sending, sync
 from procrastinate_app.retry import PutBack
 from procrastinate_app.services import Services
 from tests.fix_catalogue import Catalogue
@@ -340,6 +340,7 @@ def test_after_a_failed_ledger_write_nothing_more_is_sent_for_the_product(
 ) -> None:
     """Its job comes back, and must not meet its own former life, still sending."""
     monkeypatch.setattr(sync, "DATABASE_FAULT_SECONDS", 0.0)
+    monkeypatch.setattr(sending, "LEDGER_PATIENCE_SECONDS", 0.0)
     product = catalogue.add(12)
     first, *others = held = [Held(code(200)) for _ in range(3)]
     for url, answer in zip(product.urls, held, strict=False):
