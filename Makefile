@@ -58,7 +58,7 @@ up: venv ## keep the whole system running until Ctrl-C; its state survives in .l
 
 .PHONY: test
 test: venv ## run all tests; most of them wait for a rate limit, so several run at once, then those that measure
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m 'not timing and not drill and not soak' $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not timing and not drill and not soak' $(ARGS)
 	@$(BIN)/python -m pytest -m 'timing and not drill' $(ARGS)
 
 .PHONY: drills
