@@ -62,6 +62,7 @@ test: venv ## run all tests; most of them wait for a rate limit, so several run 
 	@$(BIN)/python -m pytest -m 'timing and not drill' $(ARGS)
 
 .PHONY: drills
+drills: JOBS := 3
 drills: venv ## play every fault that this machine can stage and print what came of each; tests/faults/README.md lists them
 	@$(BIN)/python -m pytest tests/faults -n $(JOBS) --dist load -m 'not soak' $(ARGS)
 
