@@ -218,8 +218,8 @@ async def _chunk(
     ids = [row["product_id"] for row in found.absent]
     await tx.run("note_absent", ids=ids, reasons=[row["absence"] for row in found.absent], **collection.where)
     await tx.run("drop_returned", ids=ids, after=after, last=last, **collection.where)
-    queued = await tx.value("enqueue_heirs", ids=found.heirs)
-    queued += await tx.value("enqueue_repairs", ids=found.repairs(collection.policy))
+    queued = await tx.value("enqueue_repairs", ids=found.heirs, sent_before=0)
+    queued += await tx.value("enqueue_repairs", ids=found.repairs(collection.policy), sent_before=None)
     counts = found.counts(collection.policy)
     await tx.run("advance_pass", pass_id=pass_id, cursor=last, queued=queued, **counts)
 

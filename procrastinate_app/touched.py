@@ -82,7 +82,7 @@ async def _queue_anywhere(tx: Session) -> int:
 
 async def _queue(tx: Session, collection: Collection, after: int, last: int, only: list[int] | None) -> int:
     found = await scan(tx, collection, after, last, only)
-    queued: int = await tx.value("enqueue_heirs", ids=found.heirs)
+    queued: int = await tx.value("enqueue_repairs", ids=found.heirs, sent_before=0)
     queued += await tx.value(
         "enqueue_touched", after=after, last=last, only=only, changed=found.repairs(collection.policy)
     )

@@ -102,7 +102,11 @@ def _comparison(rows: int) -> list[Question]:
         Question("chunk_end", {"after": rows // 2, "limit": CHUNK}),
         Question("scan_chunk", {**half, "only": None, **WHERE}, "of 5,000"),
         Question("scan_chunk", {**half, "only": [rows // 2 + 5, rows // 2 + 9], **WHERE}, "of two"),
-        Question("enqueue_repairs", {"ids": list(range(rows // 2, rows // 2 + CHUNK))}, "of 5,000"),
+        Question(
+            "enqueue_repairs",
+            {"ids": list(range(rows // 2, rows // 2 + CHUNK)), "sent_before": None},
+            "of 5,000",
+        ),
         Question("enqueue_touched", {**half, "only": None, "changed": []}, "in a range of 5,000"),
         Question("drop_returned", {**half, "ids": [], **WHERE}),
         Question("candidate_ids", {"after": 0, "limit": CHUNK, **WHERE}),

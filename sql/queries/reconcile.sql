@@ -61,24 +61,15 @@ SELECT c.id AS product_id, coalesce(e.synced, false) AS synced,
 
 -- name: enqueue_repairs
 -- Queues products outside a run, after everything else, unless a job of theirs is waiting already. The caller holds
--- the lock of lock_enqueueing; so for the other enqueue_* here.
+-- the lock of lock_enqueueing; so for the other enqueue_* here. With `sent_before` 0, for synced rows of which the ledger
+-- knows nothing but their SKU, their job does not take them for rows from before the ledger, be the SKU forgotten by then;
+-- nothing was stored before 0, so nothing is sent again for it.
 SELECT enqueue_v1(ARRAY(
     SELECT found.product_id FROM unnest(%(ids)s::bigint[]) AS found (product_id)
      WHERE NOT EXISTS (SELECT FROM procrastinate_jobs j
                         WHERE j.lock = 'product:' || found.product_id AND j.status = 'todo' AND j.task_name = 'sync_product')
      ORDER BY 1
-), NULL, '{"repair": true}', 'sync_product', -10) AS products
-
--- name: enqueue_heirs
--- As enqueue_repairs, for synced rows of which the ledger knows nothing but their SKU. With `sent_before` their job does
--- not take them for rows from before the ledger, be the SKU forgotten by then; nothing was stored before 0, so nothing
--- is sent again for it.
-SELECT enqueue_v1(ARRAY(
-    SELECT found.product_id FROM unnest(%(ids)s::bigint[]) AS found (product_id)
-     WHERE NOT EXISTS (SELECT FROM procrastinate_jobs j
-                        WHERE j.lock = 'product:' || found.product_id AND j.status = 'todo' AND j.task_name = 'sync_product')
-     ORDER BY 1
-), NULL, '{"repair": true, "sent_before": 0}', 'sync_product', -10) AS products
+), NULL, jsonb_strip_nulls(jsonb_build_object('repair', true, 'sent_before', %(sent_before)s::int)), 'sync_product', -10) AS products
 
 -- name: open_pass
 INSERT INTO passes (kind, profile, collection_id) VALUES (%(kind)s, %(profile)s, %(collection_id)s) RETURNING *

@@ -123,8 +123,7 @@ INNER: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"raw_products_ximilar_pending", "run_products_pkey", "runs_drain"},
     ),
     "enqueue_anywhere": ({"limit": 1000}, {"raw_products_ximilar_pending"}),
-    "enqueue_repairs": ({"ids": [77, 78]}, {"ximilar_jobs_lock"}),
-    "enqueue_heirs": ({"ids": [77, 78]}, {"ximilar_jobs_lock"}),
+    "enqueue_repairs": ({"ids": [77, 78], "sent_before": 0}, {"ximilar_jobs_lock"}),
     "enqueue_touched": (
         {**RANGE, "changed": [1100]},
         {"raw_products_pkey", "attempts_product", "ximilar_jobs_lock"},
