@@ -6,6 +6,7 @@ it true: a record that is lost is stored again, an orphan deleted, a stale one u
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,9 +22,9 @@ from .settings import Settings
 from .throttle import NoSlot, Throttle
 from .turns import call_in_turn
 from .ximilar.answers import Held
+from .ximilar.asyncio_transport import AsyncioTransport
 from .ximilar.errors import ItemFault, XimilarError
 from .ximilar.profile import Keyed, Profile
-from .ximilar.requests_transport import RequestsTransport
 
 CHUNK = 1000
 # A listing may miss records: unlisted ones are asked for by their ids, ten a call. Where so many were asked for and
@@ -63,7 +64,7 @@ async def compare(database: Database, settings: Settings, *, correct: bool) -> L
     if profile.keyed is None:
         return None
     throttle = Throttle(database, settings.rate_limit, repair_share=settings.repair_share)
-    with RequestsTransport(settings.api_url, settings.token, connections=1) as transport:
+    with contextlib.closing(AsyncioTransport(settings.api_url, settings.token, connections=1)) as transport:
         comparison = _Comparison(database, profile, profile.keyed, throttle, transport, correct)
         try:
             await comparison.make()
@@ -81,7 +82,7 @@ class _Comparison:
         profile: Profile,
         keyed: Keyed,
         throttle: Throttle,
-        transport: RequestsTransport,
+        transport: AsyncioTransport,
         correct: bool,
     ) -> None:
         self.found = Listing()

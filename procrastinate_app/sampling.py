@@ -5,6 +5,7 @@ The searches are paid for; they take turns as repairs do.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from .database import Database
@@ -13,9 +14,9 @@ from .settings import Settings
 from .throttle import NoSlot, Throttle
 from .turns import call_in_turn
 from .ximilar.answers import Photo
+from .ximilar.asyncio_transport import AsyncioTransport
 from .ximilar.errors import SystemFault, XimilarError
 from .ximilar.profile import Profile
-from .ximilar.requests_transport import RequestsTransport
 
 TOP = 10
 
@@ -30,7 +31,7 @@ async def recall(database: Database, settings: Settings, products: int) -> dict[
     throttle = Throttle(database, settings.rate_limit, repair_share=settings.repair_share)
     places: dict[str, int | None] = {}
     failed, stopped = 0, None
-    with RequestsTransport(settings.api_url, settings.token, connections=1) as transport:
+    with contextlib.closing(AsyncioTransport(settings.api_url, settings.token, connections=1)) as transport:
         for _ in range(products):
             row = await database.one(
                 "sample_synced", profile=profile.name, collection_id=profile.collection_id
@@ -56,7 +57,7 @@ async def recall(database: Database, settings: Settings, products: int) -> dict[
 
 
 async def _place(
-    throttle: Throttle, transport: RequestsTransport, profile: Profile, row: dict[str, Any]
+    throttle: Throttle, transport: AsyncioTransport, profile: Profile, row: dict[str, Any]
 ) -> int | None:
     """At which place a search with this photo finds its product, from 1; None: not among the first ten."""
     # Several photos of one product may come before those of the next one.

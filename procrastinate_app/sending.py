@@ -16,9 +16,9 @@ import psycopg
 from . import deadlines
 from .throttle import NoSlot, Permit, Slot, Throttle
 from .ximilar.answers import Record, Stored
+from .ximilar.asyncio_transport import AsyncioTransport
 from .ximilar.calls import Call
 from .ximilar.errors import AccountFault, SystemFault
-from .ximilar.requests_transport import RequestsTransport
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class Delivery:
 class Sender:
     """Sends over one transport; `concurrency` calls in flight in this process."""
 
-    def __init__(self, transport: RequestsTransport, throttle: Throttle, *, concurrency: int) -> None:
+    def __init__(self, transport: AsyncioTransport, throttle: Throttle, *, concurrency: int) -> None:
         self._transport = transport
         self._throttle = throttle
         self._free_calls = asyncio.Semaphore(concurrency)
@@ -165,7 +165,7 @@ class Sender:
     async def _send(self, push: Push, delivery: Delivery, records: Sequence[Record], permit: Permit) -> None:
         """Make the call and keep its answer. Raises NoSlot if it could not leave in time, nor later."""
         try:
-            answers = await asyncio.to_thread(self._transport.send, delivery.make(records), permit)
+            answers = await self._transport.send(delivery.make(records), permit=permit)
         except SystemFault as fault:
             await self._keep_fault(permit.slot, fault, push.pushed)
             return

@@ -16,8 +16,8 @@ from .settings import Settings
 from .throttle import Throttle
 from .upload import Uploader
 from .ximilar import profiles
+from .ximilar.asyncio_transport import AsyncioTransport
 from .ximilar.profile import Profile
-from .ximilar.requests_transport import RequestsTransport
 
 CONTEXT_KEY = "services"
 
@@ -78,7 +78,9 @@ async def open_services(
     settings: Settings, database: Database, worker_id: uuid.UUID, *, concurrency: int
 ) -> AsyncIterator[Services]:
     """Open the pool of connections to Ximilar; close it when its last call has been written down."""
-    with RequestsTransport(settings.api_url, settings.token, connections=concurrency) as transport:
+    with contextlib.closing(
+        AsyncioTransport(settings.api_url, settings.token, connections=concurrency)
+    ) as transport:
         throttle = Throttle(database, settings.rate_limit, repair_share=settings.repair_share)
         sender = Sender(transport, throttle, concurrency=concurrency)
         uploader = make_uploader(make_profile(settings), sender, database)

@@ -13,6 +13,7 @@ import signal
 import time
 
 import psycopg
+import uvloop
 from procrastinate.exceptions import ConnectorException
 
 from . import deadlines, logs
@@ -32,7 +33,7 @@ log = logs.get(__name__)
 
 def supervise(settings: Settings) -> int:
     """Run the worker in the foreground; returns the exit code. Raises SettingsError, SchemaError at the start."""
-    return asyncio.run(_Supervisor(settings).run())
+    return uvloop.run(_Supervisor(settings).run())
 
 
 class _Supervisor:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from . import logs
 from .database import Database
@@ -55,21 +54,20 @@ class NoSlot(Exception):
 
 
 class Permit:
-    """Leave to send one request, which a transport asks for in its thread when the first byte is about to leave.
+    """Leave to send one request, which a transport asks for when the first byte is about to leave.
 
     A slot that was missed by then is replaced by `another`; `slot` is the one that counts.
     """
 
-    def __init__(self, slot: Slot, another: Callable[[], Coroutine[Any, Any, Slot]]) -> None:
+    def __init__(self, slot: Slot, another: Callable[[], Awaitable[Slot]]) -> None:
         self.slot = slot
         self._another = another
-        self._loop = asyncio.get_running_loop()
 
-    def __call__(self) -> None:
-        """Return when the request may leave. Raises NoSlot, or what `another` raises. Not for the loop's thread."""
-        # As late as can be: the loop, the start of a thread, TCP and TLS have their delays.
+    async def __call__(self) -> None:
+        """Return when the request may leave. Raises NoSlot, or what `another` raises."""
+        # As late as can be: the loop, TCP and TLS have their delays.
         while self.slot.missed:
-            self.slot = asyncio.run_coroutine_threadsafe(self._another(), self._loop).result()
+            self.slot = await self._another()
 
 
 class Throttle:

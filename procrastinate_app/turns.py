@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TypeVar
 
 from .throttle import Permit, Throttle
+from .ximilar.asyncio_transport import AsyncioTransport
 from .ximilar.calls import Call
 from .ximilar.errors import ItemFault, SystemFault
-from .ximilar.requests_transport import RequestsTransport
 
 T = TypeVar("T")
 
 SLOT_SECONDS = 60.0
 
 
-async def call_in_turn(throttle: Throttle, transport: RequestsTransport, call: Call[T]) -> T:
+async def call_in_turn(throttle: Throttle, transport: AsyncioTransport, call: Call[T]) -> T:
     """Make a call once its turn has come. Raises NoSlot, or what the call raises."""
     turn = partial(throttle.slot, SLOT_SECONDS, repair=True)
     permit = Permit(await turn(), turn)
     try:
-        answer = await asyncio.to_thread(transport.send, call, permit)
+        answer = await transport.send(call, permit=permit)
     except SystemFault as fault:
         await throttle.failed(permit.slot, fault)
         raise

@@ -22,7 +22,7 @@ from procrastinate_app.outcome import Ticket
 from procrastinate_app.retry import PutBack
 from procrastinate_app.services import Services
 from procrastinate_app.settings import Settings
-from procrastinate_app.ximilar.requests_transport import RequestsTransport
+from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
 from tests import canaries
 from tests.fix_catalogue import Catalogue
 from tests.fix_postgres import Database
@@ -177,12 +177,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Let the calls of this test's workers end after so many seconds."""
 
     def shorten(seconds: float) -> None:
-        def transport(api_url: str, token: str, *, connections: int) -> RequestsTransport:
-            return RequestsTransport(
+        def transport(api_url: str, token: str, *, connections: int) -> AsyncioTransport:
+            return AsyncioTransport(
                 api_url, token, connections=connections, deadline=seconds, connect=seconds
             )
 
-        monkeypatch.setattr(services_module, "RequestsTransport", transport)
+        monkeypatch.setattr(services_module, "AsyncioTransport", transport)
 
     return shorten
 

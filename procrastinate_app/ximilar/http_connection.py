@@ -38,9 +38,9 @@ class Connection(asyncio.Protocol):
         return self._kept and self._transport is not None and not self._transport.is_closing()
 
     @property
-    def silent(self) -> bool:
-        """Whether nothing has come that the loop has not seen yet: the end, or words that nobody asked for."""
-        return not self._line.poll(0)
+    def usable(self) -> bool:
+        """Whether it is reusable and nothing has come meanwhile: its end, or words that nobody asked for."""
+        return self.reusable and not self._line.poll(0)
 
     async def exchange(self, request: bytes) -> Response:
         """Send a request and return its answer. Raises NotSent, NoAnswer, Nonsense."""

@@ -55,7 +55,7 @@ class Pool:
         self.busy += 1
         while self._idle:
             connection = self._idle.pop()
-            if connection.reusable and connection.silent and _fresh(connection):
+            if connection.usable and _fresh(connection):
                 return connection
             connection.close()
         try:
@@ -63,6 +63,11 @@ class Pool:
         except BaseException:
             self._leave()
             raise
+
+    async def renewed(self, connection: Connection) -> Connection:
+        """Make one in the place of a connection that was lost. Raises NotSent if none can be made."""
+        connection.close()
+        return await self._connected()
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next one, or close it where it is spent."""

@@ -1,4 +1,4 @@
-"""Carries calls with `requests`, for the worker and the command line. Blocking and thread-safe.
+"""Carries calls with `requests`, where there is no event loop: the command line. Blocking and thread-safe.
 
 It repeats nothing but a connection that was never made: which failed call is worth another one is decided in
 one place only, the queue. A deadline is absolute: `requests` counts each read anew, so a watchdog shuts the
@@ -15,7 +15,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -60,13 +59,9 @@ class RequestsTransport:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def send(self, call: Call[T], permit: Callable[[], None] | None = None) -> T:
-        """Make the call and return its answer. Raises the errors of `ximilar.errors` and no other.
-
-        `permit` is called in this thread once there is a connection, before the first byte leaves. It may wait: the
-        deadline stands still meanwhile. What it raises is raised here, and nothing was sent.
-        """
-        with _Watchdog(self._deadline, permit) as watchdog:
+    def send(self, call: Call[T]) -> T:
+        """Make the call and return its answer. Raises the errors of `ximilar.errors` and no other."""
+        with _Watchdog(self._deadline) as watchdog:
             response = self._exchange(call.request, watchdog)
             watchdog.demand_whole()
         return call.read(response)
@@ -106,26 +101,24 @@ class _Watchdog:
 
     _calls = threading.local()
 
-    def __init__(self, seconds: float, permit: Callable[[], None] | None) -> None:
-        self._permit = permit
+    def __init__(self, seconds: float) -> None:
         self._sock: socket.socket | None = None
         self._bitten = False
-        self._start(seconds)
+        self._ends = time.monotonic() + seconds
+        self._timer = threading.Timer(seconds, self._bite)
+        self._timer.daemon = True
+        self._timer.start()
 
     @classmethod
     def sending(cls, connection: HTTPConnection) -> None:
-        """Let this thread's call, if there is one that the watchdog guards, wait for leave to send its first byte."""
+        """Note the socket of this thread's call, over which its first byte is about to leave. Raises TimeoutError."""
         if connection.sock is None:
             connection.connect()
         current: _Watchdog | None = getattr(cls._calls, "current", None)
         if current is None or current._sock is not None:
             return
-        current._ask_for_leave()
-        if _is_broken(connection.sock):
-            # Lost while leave was waited for. Once only: who ends each connection at once is not to be stormed.
-            connection.sock.close()
-            connection.connect()
-            current._ask_for_leave()
+        if current._bitten:
+            raise TimeoutError("no connection in time")
         current._sock = connection.sock
 
     def blame(self, error: Exception) -> NotSent | NoAnswer:
@@ -149,21 +142,6 @@ class _Watchdog:
     ) -> None:
         self._timer.cancel()
         self._calls.current = None
-
-    def _start(self, seconds: float) -> None:
-        self._ends = time.monotonic() + seconds
-        self._timer = threading.Timer(seconds, self._bite)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _ask_for_leave(self) -> None:
-        if self._permit is not None:
-            self._timer.cancel()
-            left = self._ends - time.monotonic()
-            self._permit()
-            self._start(max(0.0, left))
-        if self._bitten:
-            raise TimeoutError("no connection in time")
 
     def _bite(self) -> None:
         self._bitten = True
@@ -244,20 +222,6 @@ class _Retry(urllib3.Retry):
         if isinstance(error, urllib3.exceptions.NameResolutionError):
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
-
-
-def _is_broken(sock: socket.socket) -> bool:
-    """Whether the line has ended, or says what nobody asked for. TLS takes its own messages away."""
-    patience = sock.gettimeout()
-    try:
-        sock.settimeout(0)
-        sock.recv(1)
-        return True
-    except (BlockingIOError, ssl.SSLWantReadError):
-        sock.settimeout(patience)
-        return False
-    except OSError:
-        return True
 
 
 def _has_unread(sock: socket.socket, ahead: io.BufferedReader) -> bool:

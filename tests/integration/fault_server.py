@@ -41,8 +41,10 @@ class FaultServer:
         return self
 
     def stop(self) -> None:
-        self._over.set()
-        self._listener.close()
+        if not self._over.is_set():
+            self._over.set()
+            self._listener.shutdown(socket.SHUT_RDWR)  # closed alone it lives on in accept(), for one more
+            self._listener.close()
 
     def cut_off(self) -> None:
         """End the connections made since the last time, or the start."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import socket
-import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohappyeyeballs
 import pytest
-import urllib3.util.connection
 
 from tests.fix_catalogue import Catalogue
 from tests.fix_upstream import Upstream
@@ -18,21 +18,23 @@ from tests.fix_worker import Worker
 # Of the first three connections, in the order of their slots, 0.11 s apart: they are there at the same moment.
 CONNECTS = (0.60, 0.49, 0.38)
 
+Act = Callable[[int], Awaitable[object]]
+
 
 @pytest.fixture
-def connecting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], object]], list[int]]:
+def connecting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Act], list[int]]:
     """Do something before each connection, which is told how many there were; their numbers are returned."""
 
-    def before(act: Callable[[int], object]) -> list[int]:
-        connect = urllib3.util.connection.create_connection
+    def before(act: Act) -> list[int]:
+        connect = aiohappyeyeballs.start_connection
         made: list[int] = []
 
-        def slowly(*arguments: Any, **options: Any) -> socket.socket:
+        async def slowly(*arguments: Any, **options: Any) -> socket.socket:
             made.append(len(made))
-            act(made[-1])
-            return connect(*arguments, **options)
+            await act(made[-1])
+            return await connect(*arguments, **options)
 
-        monkeypatch.setattr(urllib3.util.connection, "create_connection", slowly)
+        monkeypatch.setattr(aiohappyeyeballs, "start_connection", slowly)
         return made
 
     return before
@@ -42,7 +44,7 @@ def connecting(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], obj
 def test_requests_whose_connections_took_long_do_not_leave_together(
     catalogue: Catalogue, worker: Worker, upstream: Upstream, connecting: Any
 ) -> None:
-    made = connecting(lambda number: threading.Event().wait(CONNECTS[number]))
+    made = connecting(lambda number: asyncio.sleep(CONNECTS[number]))
     worker.variables["XIMILAR_RATE_LIMIT"] = "10"
     assert worker.sync_product(catalogue.add(len(CONNECTS)).id) == "synced"
     gaps = [later.at - earlier.at for earlier, later in itertools.pairwise(upstream.requests)]
@@ -53,9 +55,9 @@ def test_requests_whose_connections_took_long_do_not_leave_together(
 def test_a_pause_that_began_while_the_connection_was_made_is_kept(
     catalogue: Catalogue, worker: Worker, upstream: Upstream, connecting: Any
 ) -> None:
-    def pause(_number: int) -> None:
+    async def pause(_number: int) -> None:
         catalogue.owner.execute("UPDATE throttle SET pause_cause = 'operator', paused_until = 'infinity'")
-        threading.Event().wait(0.1)
+        await asyncio.sleep(0.1)
 
     connecting(pause)
     product = catalogue.add(1)

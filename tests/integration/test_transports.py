@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import ssl
 import subprocess
-import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
 from procrastinate_app.ximilar.calls import Call, Request
 from procrastinate_app.ximilar.recognition import Recognition
 from procrastinate_app.ximilar.requests_transport import RequestsTransport
-from tests.fix_system import wait_until
 
 from .fault_server import FaultServer
 
@@ -28,6 +26,7 @@ DEADLINE = 0.6
 SLACK = 2.0  # of a machine with much else to do; what would be wrong takes 20 s
 
 Send = Callable[..., object]
+Run = Callable[[Coroutine[Any, Any, object]], object]
 _read = Recognition("c").detect("https://example.com/a.jpg").read
 
 
@@ -192,69 +191,103 @@ def test_requests_sees_over_tls_what_is_left_of_an_answer(
     assert server.connections == connections
 
 
-def test_requests_asks_for_leave_when_only_the_request_is_missing(
-    certificate: Path, unknown_certificate: ssl.SSLContext
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_asyncio_asks_for_leave_when_only_the_request_is_missing(
+    certificate: Path, unknown_certificate: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, run: Run
 ) -> None:
     server = FaultServer(unknown_certificate).start()
+    monkeypatch.setattr(http_pool, "_tls", lambda: ssl.create_default_context(cafile=certificate))
     asked: list[int] = []
 
-    def leave() -> None:
-        wait_until(lambda: server.handshakes == 1, 5)  # the server's side of it may be the later one
+    async def leave() -> None:
+        await _until(lambda: server.handshakes == 1)  # the server's side of it may be the later one
         asked.append(server.requests.total())
 
-    with RequestsTransport(f"https://localhost:{server.port}", "t", connections=1) as transport:
-        transport._session.verify = str(certificate)
-        for _ in range(2):
-            transport.send(_call("/ok"), leave)
+    async def ask() -> None:
+        with _asyncio(f"https://localhost:{server.port}") as transport:
+            for _ in range(2):
+                await transport.send(_call("/ok"), permit=leave)
+
+    run(ask())
     server.stop()
     assert asked == [0, 1]
 
 
-def test_requests_sends_nothing_without_leave(server: FaultServer) -> None:
+def test_asyncio_sends_nothing_without_leave(server: FaultServer) -> None:
     class Refused(Exception):
         pass
 
-    def refuse() -> None:
+    async def refuse() -> None:
         raise Refused
 
-    with RequestsTransport(_base(server), "t", connections=1) as transport:
-        with pytest.raises(Refused):
-            transport.send(_call("/ok"), refuse)
-        assert not server.requests
-        assert transport.send(_call("/ok")) == []
+    async def ask() -> None:
+        with _asyncio(_base(server)) as transport:
+            with pytest.raises(Refused):
+                await transport.send(_call("/ok"), permit=refuse)
+            assert not server.requests
+            assert await transport.send(_call("/ok")) == []
+
+    asyncio.run(ask())
+    assert server.connections == 1
 
 
-def test_a_connection_that_was_lost_while_leave_was_waited_for_is_made_anew(server: FaultServer) -> None:
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_connection_that_was_lost_while_leave_was_waited_for_is_made_anew(
+    server: FaultServer, run: Run
+) -> None:
     asked: list[int] = []
 
-    def cut_off() -> None:
+    async def cut_off() -> None:
         asked.append(server.connections)
         if len(asked) == 1:
             server.cut_off()
 
-    with RequestsTransport(_base(server), "t", connections=1) as transport:
-        assert transport.send(_call("/ok")) == []
-        assert transport.send(_call("/ok"), cut_off) == []
+    async def ask() -> None:
+        with _asyncio(_base(server)) as transport:
+            assert await transport.send(_call("/ok")) == []
+            assert await transport.send(_call("/ok"), permit=cut_off) == []
+
+    run(ask())
     assert len(asked) == 2
     assert server.connections == 2
     assert server.requests == {"/ok": 2}
+
+
+def test_a_connection_that_cannot_be_made_anew_is_not_sent(server: FaultServer) -> None:
+    async def stop() -> None:
+        server.cut_off()
+        server.stop()
+
+    async def ask() -> None:
+        with _asyncio(_base(server)) as transport:
+            assert await transport.send(_call("/ok")) == []
+            for _ in range(2):
+                with pytest.raises(errors.NotSent):
+                    await transport.send(_call("/ok"), permit=stop)
+            assert transport.busy_connections == 0
+
+    asyncio.run(ask())
+    assert server.requests == {"/ok": 1}
 
 
 @pytest.mark.parametrize("path", ["/ok", "/silence"])
 def test_waiting_for_leave_is_not_waiting_for_an_answer(server: FaultServer, path: str) -> None:
     left: list[float] = []
 
-    def wait() -> None:
-        threading.Event().wait(DEADLINE + 0.2)
+    async def wait() -> None:
+        await asyncio.sleep(DEADLINE + 0.2)
         left.append(time.monotonic())
 
-    with RequestsTransport(_base(server), "t", connections=1, deadline=DEADLINE) as transport:
-        if path == "/ok":
-            assert transport.send(_call(path), wait) == []
-        else:
-            with pytest.raises(errors.TimedOut):
-                transport.send(_call(path), wait)
-            assert time.monotonic() - left[0] < DEADLINE + SLACK
+    async def ask() -> object:
+        with _asyncio(_base(server), deadline=DEADLINE) as transport:
+            return await transport.send(_call(path), permit=wait)
+
+    if path == "/ok":
+        assert asyncio.run(ask()) == []
+    else:
+        with pytest.raises(errors.TimedOut):
+            asyncio.run(ask())
+        assert time.monotonic() - left[0] < DEADLINE + SLACK
     assert server.requests == {path: 1}
 
 
@@ -315,9 +348,7 @@ def test_environment_has_no_say(send: Send, server: FaultServer, monkeypatch: py
 
 def test_asyncio_waits_for_a_connection_within_the_deadline(server: FaultServer) -> None:
     async def run() -> list[BaseException | object]:
-        with contextlib.closing(
-            AsyncioTransport(_base(server), "t", connections=1, deadline=0.4)
-        ) as transport:
+        with _asyncio(_base(server), deadline=0.4) as transport:
             calls = (transport.send(_call("/silence")) for _ in range(3))
             return await asyncio.gather(*calls, return_exceptions=True)
 
@@ -330,7 +361,7 @@ def test_asyncio_waits_for_a_connection_within_the_deadline(server: FaultServer)
 
 def test_asyncio_drops_the_connection_of_a_cancelled_call(server: FaultServer) -> None:
     async def run() -> None:
-        with contextlib.closing(AsyncioTransport(_base(server), "t", connections=1)) as transport:
+        with _asyncio(_base(server)) as transport:
             task = asyncio.create_task(transport.send(_call("/silence")))
             while not server.requests:
                 await asyncio.sleep(0.01)
@@ -345,7 +376,7 @@ def test_asyncio_drops_the_connection_of_a_cancelled_call(server: FaultServer) -
 
 def test_asyncio_takes_no_connection_that_was_closed_while_it_was_idle(server: FaultServer) -> None:
     async def run() -> None:
-        with contextlib.closing(AsyncioTransport(_base(server), "t", connections=1)) as transport:
+        with _asyncio(_base(server)) as transport:
             assert await transport.send(_call("/ok-and-close")) == []
             (idle,) = transport._pool._idle
             await _until(lambda: not idle.reusable)
@@ -373,7 +404,7 @@ def test_asyncio_takes_no_connection_that_was_idle_for_long(
     server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
-        with contextlib.closing(AsyncioTransport(_base(server), "t", connections=1)) as transport:
+        with _asyncio(_base(server)) as transport:
             await transport.send(_call("/ok"))
             monkeypatch.setattr(http_pool, "IDLE_SECONDS", 0.0)  # and the sweeper is still to come
             await transport.send(_call("/ok"))
@@ -423,7 +454,7 @@ def test_asyncio_waits_for_a_name_longer_than_for_a_connection(
 
         monkeypatch.setattr(loop, "getaddrinfo", slow)
         base = f"http://localhost:{server.port}"
-        with contextlib.closing(AsyncioTransport(base, "t", connections=1, connect=0.01)) as transport:
+        with _asyncio(base, connect=0.01) as transport:
             with pytest.raises(errors.NotSent):
                 await transport.send(_call("/ok"), deadline=0.1)
             name_server.set()
@@ -448,6 +479,11 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+def _asyncio(base: str, **options: Any) -> contextlib.closing[AsyncioTransport]:
+    """A transport of one connection that is closed at the end."""
+    return contextlib.closing(AsyncioTransport(base, "t", connections=1, **options))
 
 
 def _base(server: FaultServer) -> str:

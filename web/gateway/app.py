@@ -40,7 +40,11 @@ def create_app(settings: GatewaySettings, transport: AsyncioTransport | None = N
     metrics = Metrics()
     access_log = _access_log(settings, metrics)
     transport = transport or AsyncioTransport(
-        settings.api_url, settings.token, connections=settings.pool, deadline=settings.deadline
+        settings.api_url,
+        settings.token,
+        connections=settings.pool,
+        deadline=settings.deadline,
+        user_agent="ximilar-gateway",
     )
     breaker = Breaker(settings.breaker_seconds)
     attempts = Attempts(

@@ -38,7 +38,12 @@ class Probe:
 
     def __init__(self, url: str, seconds: float, folder: str | None) -> None:
         self._transport = AsyncioTransport(
-            url, None, connections=1, deadline=TIMEOUT_SECONDS, connect=TIMEOUT_SECONDS
+            url,
+            None,
+            connections=1,
+            deadline=TIMEOUT_SECONDS,
+            connect=TIMEOUT_SECONDS,
+            user_agent="ximilar-gateway",
         )
         self._seconds = seconds
         self._folder = Path(folder) if folder else None

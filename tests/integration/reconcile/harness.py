@@ -27,6 +27,7 @@ from procrastinate_app.sending import Sender
 from procrastinate_app.services import Services, make_profile, make_uploader
 from procrastinate_app.settings import Settings
 from procrastinate_app.throttle import Throttle
+from procrastinate_app.ximilar.asyncio_transport import Permit
 from procrastinate_app.ximilar.calls import Call, Response
 from procrastinate_app.ximilar.errors import ServerFault, TimedOut
 from tests import canaries
@@ -56,26 +57,13 @@ class Ximilar:
         self.capacity = 0
         self.watch: Callable[[], None] = lambda: None
 
-    def send(self, call: Call[T], permit: Callable[[], None]) -> T:
+    async def send(self, call: Call[T], *, permit: Permit) -> T:
         """Do what the next line of the script says: ok, 400, 503, lost, drop, crash before or after the effect."""
-        permit()
-        happens = self.script.pop(0) if self.script else "ok"
-        if happens == "503":
-            raise ServerFault("unavailable", code=503)
-        if happens == "400":
-            return call.read(Response(400, {}, b'{"detail": "malformed"}'))
-        if happens == "lost":
-            raise TimedOut("silence")
-        if happens == "crash_before":
-            raise Crash
-        keyed = "collection-id" in call.request.headers
-        answer = self._apply_keyed(call) if keyed else self._apply(call)
-        self.watch()
-        if happens == "drop":
-            raise TimedOut("silence after the effect")
-        if happens == "crash_after":
-            raise Crash
-        return call.read(Response(200, {}, json.dumps(answer).encode()))
+        await permit()
+        return await asyncio.to_thread(self._answer, call)  # `watch` may run the loop of another worker
+
+    def close(self) -> None:
+        """There are no connections."""
 
     def photos(self) -> dict[tuple[str, str], Row]:
         """{(SKU, address): metadata} of all that is stored; a photo that is there twice fails the test."""
@@ -94,6 +82,25 @@ class Ximilar:
         photos = self.collection.photos()
         shown = [_listed(photo) for photo in photos[(page - 1) * size : page * size]]
         return {"answer_records": shown, **({"next": page + 1} if page * size < len(photos) else {})}
+
+    def _answer(self, call: Call[T]) -> T:
+        happens = self.script.pop(0) if self.script else "ok"
+        if happens == "503":
+            raise ServerFault("unavailable", code=503)
+        if happens == "400":
+            return call.read(Response(400, {}, b'{"detail": "malformed"}'))
+        if happens == "lost":
+            raise TimedOut("silence")
+        if happens == "crash_before":
+            raise Crash
+        keyed = "collection-id" in call.request.headers
+        answer = self._apply_keyed(call) if keyed else self._apply(call)
+        self.watch()
+        if happens == "drop":
+            raise TimedOut("silence after the effect")
+        if happens == "crash_after":
+            raise Crash
+        return call.read(Response(200, {}, json.dumps(answer).encode()))
 
     def _apply(self, call: Call[Any]) -> Row:
         body = call.request.body

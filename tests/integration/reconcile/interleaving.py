@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeVar
 
 from procrastinate_app.database import Database, Session
+from procrastinate_app.ximilar.asyncio_transport import Permit
 from procrastinate_app.ximilar.calls import Call
 from tests.integration.reconcile.harness import Harness, Ximilar
 
@@ -88,9 +89,9 @@ class SteppingXimilar:
         self._ximilar = ximilar
         self._step = step
 
-    def send(self, call: Call[T], permit: Callable[[], None]) -> T:
+    async def send(self, call: Call[T], *, permit: Permit) -> T:
         self._step()
-        answer = self._ximilar.send(call, permit)
+        answer = await self._ximilar.send(call, permit=permit)
         self._step()
         return answer
 

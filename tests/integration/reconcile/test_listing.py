@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from typing import Any
 
 import pytest
@@ -28,9 +27,7 @@ def profile() -> str:
 @pytest.fixture(autouse=True)
 def in_process(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands speak to the collection of this test, four records a page."""
-    monkeypatch.setattr(
-        listing, "RequestsTransport", lambda *_, **__: contextlib.nullcontext(harness.ximilar)
-    )
+    monkeypatch.setattr(listing, "AsyncioTransport", lambda *_, **__: harness.ximilar)
     monkeypatch.setattr(fashion_collection, "PAGE_RECORDS", 4)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 from typing import Any
 
@@ -181,9 +180,7 @@ def test_with_the_trigger_it_takes_minutes(
 def test_verify_says_what_nobody_knows(
     harness: Harness, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        listing, "RequestsTransport", lambda *_, **__: contextlib.nullcontext(harness.ximilar)
-    )
+    monkeypatch.setattr(listing, "AsyncioTransport", lambda *_, **__: harness.ximilar)
     synced(harness, 1)
     assert ask_verify(harness, capsys)[0] == 0
     load_anew(harness.owner)

@@ -232,14 +232,14 @@ def test_words_nobody_asked_for_close_it() -> None:
 
 def test_what_the_loop_has_not_seen_yet_is_seen() -> None:
     async def plan(connection: Connection, line: Line) -> None:
-        silent = [connection.silent]
+        usable = [connection.usable]
         line.far.send(b"H")
-        silent.append(connection.silent)
+        usable.append(connection.usable)
         line.near.recv(1)
-        silent.append(connection.silent)
+        usable.append(connection.usable)
         line.far.close()
-        silent.append(connection.silent)
-        assert silent == [True, False, True, False]
+        usable.append(connection.usable)
+        assert usable == [True, False, True, False]
 
     drive(plan)
 
