@@ -22,7 +22,7 @@ class Product:
     """A row of raw_products. `price` and `image_urls` are text as Postgres prints them, still to be trusted.
 
     `content_hash` is that of the metadata, `fingerprint` that of everything a job reads. Of a row that is `oversized`
-    image_urls was not read.
+    image_urls was not read. `sku_elsewhere`: the ledger has photos of this SKU under another row, there or gone.
     """
 
     id: int
@@ -37,6 +37,7 @@ class Product:
     content_hash: UUID
     fingerprint: UUID
     oversized: bool = False
+    sku_elsewhere: bool = True
 
     @property
     def ready(self) -> bool:

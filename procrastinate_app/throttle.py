@@ -131,11 +131,11 @@ class Throttle:
 
     async def failed(self, slot: Slot, fault: SystemFault) -> bool:
         """The call of this slot met the system's fault. Returns whether the account is paused now."""
-        said = {"cause": fault.cause, "code": fault.code, "text": fault.text}
+        said = {"probe": slot.probe, "cause": fault.cause, "code": fault.code, "text": fault.text}
         if isinstance(fault, AccountFault):
             await self._database.run("pause", **said, seconds=_pause_seconds(fault))
             return True
-        return bool(await self._database.value("note_fault", **said, probe=slot.probe))
+        return bool(await self._database.value("note_fault", **said))
 
     async def _raise_if_paused(self) -> None:
         cause = await self._database.value("paused")

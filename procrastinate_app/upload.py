@@ -37,7 +37,7 @@ class Uploader:
             await self._ledger.unsync_heirs(product.id)
         planned = decide(entries)
         new = [record.url for record in planned.records if record.url not in entries]
-        if new and await self._ledger.inherit(product.id, product.sku, new):
+        if new and product.sku_elsewhere and await self._ledger.inherit(product.id, product.sku, new):
             return decide(await self._ledger.entries(product.id))
         return planned
 

@@ -56,14 +56,14 @@ def questions(rows: int) -> dict[str, list[Question]]:
 
 
 def _worker(product: int) -> list[Question]:
-    job = {"job_id": 7, "job_attempt": 0, "product_id": product}
+    done = {"job_id": 7, "job_attempt": 0, "product_id": product, "run_id": 401, "sku": f"SKU-{product}"}
+    verdict = {"outcome": "synced", "photos_sent": 3, "seconds": 0.3, "mark": True, "fingerprint": None}
+    unsaid = dict.fromkeys(("cause", "code", "message", "request_id"))
     return [
         Question("fetch_job", {"queues": None, "queues_while_paused": ["control"], "worker_id": None}),
         Question("load_product", {"product_id": product}),
         Question("photos_of", {"product_id": product, **WHERE}),
-        Question("lock_product", {"product_id": product}),
-        Question("mark_synced", {"product_id": product}),
-        Question("holds_job", job),
+        Question("record_outcome", {**done, **verdict, **unsaid}),
         Question("faults_of_job", {"job_id": 7, "causes": ["timed_out"]}),
         Question("settle_product", {"run_id": 401, "product_id": product, "outcome": "synced"}),
         Question("run_is_over", {"run_id": 401}),

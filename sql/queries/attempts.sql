@@ -6,6 +6,11 @@ INSERT INTO attempts (product_id, sku, run_id, job_id, job_attempt, outcome, cau
 VALUES (%(product_id)s, %(sku)s, %(run_id)s, %(job_id)s, %(job_attempt)s, %(outcome)s, %(cause)s, %(code)s, %(message)s,
         %(request_id)s, %(photos_sent)s, %(seconds)s, %(probe)s, %(fingerprint)s)
 
+-- name: record_outcome
+-- A final verdict, with all it changes: sql/migrations/009_outcomes.sql.
+SELECT record_outcome_v1(%(job_id)s, %(job_attempt)s, %(product_id)s, %(run_id)s, %(sku)s, %(fingerprint)s, %(mark)s,
+                         %(outcome)s, %(cause)s, %(code)s::integer, %(message)s, %(request_id)s, %(photos_sent)s, %(seconds)s) AS outcome
+
 -- name: faults_of_job
 -- How often this job's product was put off for a fault of its own kind, and whether other calls succeeded since
 -- the first time. Faults met by a probe do not count: then the account is in trouble, not the product.

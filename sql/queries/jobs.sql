@@ -20,15 +20,6 @@ SELECT id, status, task_name, priority, lock, queueing_lock, args, scheduled_at,
  ORDER BY id
  LIMIT 1
 
--- name: holds_job
--- Whether (job, attempt) is still being worked on, by us: procrastinate has no fencing. Holds the job's row to the
--- end of the transaction, so that a rescue waits. With the lock, since a fail-over that loses commits hands the same
--- numbers out again, to other products.
-SELECT id FROM procrastinate_jobs
- WHERE id = %(job_id)s AND attempts = %(job_attempt)s AND lock = 'product:' || %(product_id)s::bigint
-   AND status = 'doing'
-   FOR UPDATE
-
 -- name: finish_held_job
 -- procrastinate's own end of a job, but only of the life of it (job, attempts, lock) that the caller held; no row:
 -- it was taken over. Without this a worker that slept through its rescue ends a job that another one is doing.

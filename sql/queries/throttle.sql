@@ -1,4 +1,4 @@
--- The account's throttle. The rules are in the functions of sql/migrations/002_functions.sql.
+-- The account's throttle. The rules are in the functions of sql/migrations/002_functions.sql and 008_pauses.sql.
 
 -- name: take_slot
 -- `held` is how long the statement was here, waiting for its turn at the row.
@@ -14,7 +14,7 @@ SELECT take_repair_turn_v1(%(gap)s, %(headroom)s, %(share)s, %(max_wait)s) AS wa
 SELECT pause_cause AS cause FROM throttle WHERE pause_cause IS NOT NULL
 
 -- name: pause
-SELECT pause_v1(%(cause)s, %(code)s, %(text)s, %(seconds)s) AS paused_until
+SELECT pause_v2(%(probe)s, %(cause)s, %(code)s, %(text)s, %(seconds)s)
 
 -- name: note_fault
 SELECT note_fault_v1(%(probe)s, %(cause)s, %(code)s, %(text)s) AS paused

@@ -42,14 +42,13 @@ def tell(staging_url: str) -> Any:
 
         def run(name: str, **parameters: Any) -> Any:
             cursor = connection.execute(sql(name).encode(), parameters)
-            # Nobody reads what `pause` returns, and psycopg cannot: it may be infinity.
-            return None if name == "pause" else (cursor.fetchone() or [None])[0]
+            return (cursor.fetchone() or [None])[0]
 
         yield run
 
 
-def pause(tell: Any, seconds: float | None, cause: str = "rate_limited") -> None:
-    tell("pause", cause=cause, code=429, text="slow down", seconds=seconds)
+def pause(tell: Any, seconds: float | None, cause: str = "rate_limited", *, probe: bool = False) -> None:
+    tell("pause", probe=probe, cause=cause, code=429, text="slow down", seconds=seconds)
 
 
 def fault(tell: Any, *, probe: bool = False) -> bool:
@@ -104,12 +103,71 @@ def test_a_pause_is_never_shortened(tell: Any, catalogue: Catalogue) -> None:
     pause(tell, 200.0, "token_refused")
     pause(tell, 1.0)
     assert catalogue.throttle()["paused"] > 190
+    assert catalogue.throttle()["pause_cause"] == "token_refused"
 
 
-def test_pauses_of_calls_in_flight_together_count_once(tell: Any, catalogue: Catalogue) -> None:
-    for _ in range(8):
-        pause(tell, 60.0)
+def test_of_calls_in_flight_together_the_latest_end_counts(tell: Any, catalogue: Catalogue) -> None:
+    for _ in range(5):
+        fault(tell)
+    pause(tell, 20.0)
+    assert catalogue.throttle()["paused"] == pytest.approx(30, abs=1)
+    pause(tell, 40.0)
+    assert catalogue.throttle()["paused"] == pytest.approx(40, abs=1)
+    pause(tell, 300.0, "token_refused")
+    throttle = catalogue.throttle()
+    assert (throttle["pause_cause"], throttle["pauses"]) == ("token_refused", 1)
+    assert throttle["paused"] == pytest.approx(300, abs=1)
+
+
+def test_faults_of_calls_in_flight_together_are_one_pause(staging_url: str, catalogue: Catalogue) -> None:
+    async def work(throttle: Throttle, _database: Sessions) -> None:
+        slot = Slot(probe=False, due=0.0)
+        paused = await asyncio.gather(*(throttle.failed(slot, ServerFault(code=500)) for _ in range(16)))
+        assert sorted(paused) == [False] * 4 + [True] * 12
+
+    with_throttle(staging_url, work)
+    throttle = catalogue.throttle()
+    assert throttle["paused"] == pytest.approx(30, abs=1)
+    assert (throttle["pauses"], throttle["faults"]) == (1, 0)
+
+
+@pytest.mark.parametrize("release", ["this", "before"])
+def test_refusals_of_calls_in_flight_together_are_one_pause(
+    tell: Any, catalogue: Catalogue, release: str
+) -> None:
+    for _ in range(20):
+        if release == "this":
+            pause(tell, None)
+        else:
+            catalogue.owner.execute("SELECT pause_v1('rate_limited', 429, NULL, NULL)")
+    assert 2 < catalogue.throttle()["paused"] <= 4
     assert catalogue.throttle()["pauses"] == 1
+
+
+@pytest.mark.parametrize("probing", [False, True])
+def test_a_call_that_left_before_a_pause_has_no_pause_of_its_own_after_it(
+    take: Take, tell: Any, catalogue: Catalogue, probing: bool
+) -> None:
+    pause(tell, 2.0)
+    catalogue.end_pause()
+    if probing:
+        assert take()[1]
+    assert [fault(tell) for _ in range(6)] == [True] * 6
+    assert not catalogue.throttle()["is_paused"]
+    pause(tell, None)
+    assert 2 < catalogue.throttle()["paused"] <= 4
+    assert catalogue.throttle()["pauses"] == 1
+
+
+def test_a_second_prober_has_no_pause_of_its_own(take: Take, tell: Any, catalogue: Catalogue) -> None:
+    """The first was believed dead, and both met the fault."""
+    pause(tell, 60.0)
+    catalogue.end_pause()
+    take()
+    assert fault(tell, probe=True)
+    assert fault(tell, probe=True)
+    assert catalogue.throttle()["pauses"] == 2
+    assert catalogue.throttle()["paused"] == pytest.approx(60, abs=1)
 
 
 def test_a_pause_without_retry_after_has_jitter_and_grows_to_a_minute(
@@ -117,7 +175,7 @@ def test_a_pause_without_retry_after_has_jitter_and_grows_to_a_minute(
 ) -> None:
     lengths = []
     for _ in range(30):
-        pause(tell, None)
+        pause(tell, None, probe=True)
         lengths.append(catalogue.throttle()["paused"])
         catalogue.end_pause()
     assert min(lengths) >= 1.9
@@ -207,8 +265,11 @@ def test_an_operators_pause_stays(take: Take, tell: Any, catalogue: Catalogue) -
     catalogue.owner.execute("UPDATE throttle SET pause_cause = 'operator', paused_until = 'infinity'")
     tell("note_success", probe=True)
     pause(tell, 1.0)
+    for _ in range(6):
+        fault(tell)
+    fault(tell, probe=True)
     assert take()[0] is None
-    paused = "SELECT paused_until = 'infinity' FROM throttle"
+    paused = "SELECT paused_until = 'infinity' AND pause_cause = 'operator' FROM throttle"
     assert catalogue.value(paused)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from procrastinate_app.queries import sql
 from tests.integration.reconcile.harness import Harness, urls
 from tests.integration.reconcile.test_changes import synced
 from tests.integration.reconcile.test_removals import two_passes
@@ -63,3 +64,16 @@ def test_an_update_under_way_leaves_the_heir_its_price(harness: Harness, other: 
     two_passes(harness)
 
     assert harness.ximilar.photos() == harness.wanted()
+
+
+def test_what_makes_a_row_look_for_what_others_left_behind(harness: Harness) -> None:
+    """Photos of its SKU under another row, there or gone; most rows need not look."""
+
+    def elsewhere(product: int) -> bool:
+        return bool(harness.rows(sql("load_product"), {"product_id": product})[0][-1])
+
+    first = synced(harness, 1, 2)
+    second, stranger = harness.add("A", urls("A", 1)), harness.add("B", urls("A", 1))
+    assert [elsewhere(product) for product in (first, second, stranger)] == [False, True, False]
+    harness.owner.execute("DELETE FROM raw_products WHERE id = %s", [first])
+    assert elsewhere(second)
