@@ -72,7 +72,7 @@ worker-soak: venv ## PRODUCTS=100000 through one worker; its memory has to stay 
 
 .PHONY: test-unit
 test-unit: venv ## run the tests that need neither database nor network
-	@$(BIN)/python -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal $(ARGS)
 
 .PHONY: storm
 storm: venv ## random faults against everything at once, then a verdict: SECONDS=600 SEED=1 PROFILE=recognition

@@ -13,9 +13,11 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -72,6 +74,17 @@ class Browser:
             lambda driver: driver.find_element(By.CSS_SELECTOR, selector)
         )
         return found
+
+    def press(self, selector: str, key: str) -> None:
+        """Press a key in an element; where the page puts another in its place meanwhile, in that one."""
+
+        def pressed(driver: WebDriver) -> bool:
+            driver.find_element(By.CSS_SELECTOR, selector).send_keys(key)
+            return True
+
+        WebDriverWait(self.driver, WAIT_SECONDS, ignored_exceptions=[StaleElementReferenceException]).until(
+            pressed
+        )
 
     def click(self, words: str) -> None:
         """Click the button or link whose words begin so."""
@@ -168,6 +181,7 @@ def console(chromium: Chrome, database: Database, tmp_path: Path) -> Iterator[st
 def browser(chromium: Chrome, console: str) -> Iterator[Browser]:
     """The browser, as new, at the console's door."""
     browser = Browser(chromium, console)
+    browser.errors()  # those of the test before
     browser.size(1280, 900)
     browser.colours("light")
     yield browser

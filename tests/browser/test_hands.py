@@ -182,7 +182,7 @@ def test_by_keyboard_alone(operator: Browser, outage: dict[str, int]) -> None:
     assert operator.driver.switch_to.active_element.get_attribute("name") == "q"
     ActionChains(operator.driver).send_keys("waits-1", Keys.ENTER).perform()
     operator.wait(lambda: "SYNCED-1" not in operator.text())
-    operator.find("#found td a").send_keys(Keys.ENTER)
+    operator.press("#found td a", Keys.ENTER)
     operator.wait_for("Why is it waiting?")
 
 

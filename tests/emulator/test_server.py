@@ -132,6 +132,7 @@ def test_dribble_sends_the_body_byte_by_byte(emulator: Process, file_server: Fil
     assert time.monotonic() - began >= 0.01 * (len(body) - 1)
 
 
+@pytest.mark.timing
 def test_the_limit_holds_against_many_connections(start: Start, file_server: FileServer) -> None:
     emulator = start("--rate", "20")
     url = file_server.add("/red.png", as_bytes(garment("red")))

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import pytest
 
@@ -24,27 +26,35 @@ SHOWS = {
 }
 
 
-@pytest.mark.parametrize("statement", SHOWS)
-def test_a_secret_that_shows_fails_the_test(tmp_path: Path, statement: str) -> None:
-    lines = (
-        "import logging, os, sys",
-        "from tests.canaries import PLANTED",
-        "SECRET = PLANTED['token']",
-        f"def test_it(tmp_path):\n    {statement}",
-    )
-    (tmp_path / "test_showing.py").write_text("\n".join(lines))
-    options = ("-p", "tests.fix_canaries", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-q")
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Element]:
+    """{statement: the report of a test that consists of it}, of one session of pytest."""
+    folder = tmp_path_factory.mktemp("showing")
+    lines = ["import logging, os, sys", "from tests.canaries import PLANTED", "SECRET = PLANTED['token']"]
+    lines += [f"def test_{number}(tmp_path):\n    {statement}" for number, statement in enumerate(SHOWS)]
+    (folder / "test_showing.py").write_text("\n".join(lines))
+    options = ("-p", "tests.fix_canaries", "-p", "no:cacheprovider", "--rootdir", str(folder), "-q")
+    files = ("-c", "/dev/null", "--junit-xml", str(folder / "report.xml"), str(folder / "test_showing.py"))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "-c", "/dev/null", str(tmp_path / "test_showing.py")],
-        cwd=tmp_path,
+        [sys.executable, "-m", "pytest", *options, *files],
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert ("secrets shown: " in done.stdout) == SHOWS[statement], done.stdout
-    assert (done.returncode == 1) == SHOWS[statement]
+    assert done.returncode == 1, done.stdout
+    cases = ElementTree.parse(folder / "report.xml").iter("testcase")  # noqa: S314  of our own making
+    found = {case.attrib["name"]: case for case in cases}
+    return {statement: found[f"test_{number}"] for number, statement in enumerate(SHOWS)}
+
+
+@pytest.mark.parametrize("statement", SHOWS)
+def test_a_secret_that_shows_fails_the_test(reports: dict[str, Element], statement: str) -> None:
+    complaints = [*reports[statement].iter("failure"), *reports[statement].iter("error")]
+    assert bool(complaints) == SHOWS[statement]
+    assert all("secrets shown: " in "".join(complaint.itertext()) for complaint in complaints)
 
 
 def test_a_finding_does_not_repeat_the_secret() -> None:

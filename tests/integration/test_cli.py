@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import threading
 from collections.abc import Callable
@@ -10,9 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from procrastinate_app import database as database_module
-from procrastinate_app.cli import enqueue
+from procrastinate_app.cli import enqueue, operate
 from procrastinate_app.cli.parser import main
+from procrastinate_app.database import open_database
 from procrastinate_app.process import this_process
 from tests.fix_catalogue import Catalogue
 from tests.fix_postgres import Database
@@ -309,7 +310,8 @@ def test_before_migrate_a_command_says_what_to_do(
 def test_without_a_database(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    monkeypatch.setattr(database_module, "POOL_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setitem(inspect.unwrap(open_database).__kwdefaults__, "patience", 0.5)
+    monkeypatch.setattr(operate, "HEALTH_PATIENCE", 0.5)
     monkeypatch.setenv(
         "STAGING_DB_URL",
         "postgresql://ximilar:the-password@127.0.0.1:1/nothing",  # pragma: allowlist secret

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from .sources import nodes, tree
+
 ROOT = Path(__file__).parents[2]
 WORKER = "procrastinate_app"
 MAX_MODULE_LINES = 300
@@ -70,20 +72,14 @@ def modules(folder: str) -> dict[str, Path]:
 
 
 @functools.cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
-@functools.cache
-def imports(name: str, path: Path, *, run_time_only: bool = False) -> tuple[str, ...]:
+def imports(name: str, path: Path) -> tuple[str, ...]:
     """The dotted names a module imports, relative ones resolved."""
-    return tuple(_imports(name, path, run_time_only=run_time_only))
+    return tuple(_imports(name, path))
 
 
-def _imports(name: str, path: Path, *, run_time_only: bool) -> Iterator[str]:
+def _imports(name: str, path: Path) -> Iterator[str]:
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    nodes = tree(path).body if run_time_only else list(ast.walk(tree(path)))
-    for node in nodes:
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -191,7 +187,7 @@ def test_there_are_no_cycles() -> None:
 def test_the_environment_is_read_in_one_place() -> None:
     touching = set()
     for name in OURS:
-        for node in ast.walk(tree(ALL[name])):
+        for node in nodes(ALL[name]):
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv", "putenv"):
                 touching.add(name)
     assert touching <= READS_THE_ENVIRONMENT
@@ -227,7 +223,7 @@ def test_functions_are_short() -> None:
     long = [
         f"{name}:{node.lineno} {node.name}"
         for name, path in ALL.items()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES
     ]

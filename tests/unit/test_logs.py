@@ -17,6 +17,8 @@ import structlog
 
 from procrastinate_app import logs
 
+from .sources import nodes
+
 PACKAGE = Path(logs.__file__).parent
 SECRET = "s3cret-s3cret"  # pragma: allowlist secret
 URL = f"postgresql://ximilar:{SECRET}@db/x"
@@ -164,7 +166,7 @@ def test_auto_is_json_where_nobody_watches(stream: io.StringIO) -> None:
 def test_event_names_are_constant_words() -> None:
     odd: list[str] = []
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
                 continue
             if ast.unparse(node.func.value) != "log":

@@ -12,20 +12,22 @@ import pytest
 from procrastinate_app import queries
 from procrastinate_app.queries import SQL_FOLDER, QueryFileError, all_queries, sql
 
+from .sources import nodes
+
 ROOT = SQL_FOLDER.parent
 CODE = [path for folder in ("procrastinate_app", "web") for path in (ROOT / folder).rglob("*.py")]
 
 
 def strings(path: Path) -> Iterator[str]:
     """Every text in a module that is no docstring."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
 
 def asked_for(path: Path) -> Iterator[str]:
     """The names a module asks for where it asks by a literal: tx.all("x"), sql("x"), ..."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -52,7 +54,7 @@ def test_every_statement_asked_for_is_in_the_files() -> None:
 def test_every_parameter_given_is_one_of_the_statement() -> None:
     wrong: list[str] = []
     for path in CODE:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
                 continue
             name = node.args[0]

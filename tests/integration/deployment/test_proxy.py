@@ -24,7 +24,7 @@ class Gateway:
         handler = type("Handler", (_Handler,), {"gateway": self})
         self._server = http.server.ThreadingHTTPServer((HOST, port), handler)
         self.address = f"{HOST}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     def close(self) -> None:

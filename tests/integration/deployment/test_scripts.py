@@ -180,3 +180,14 @@ def test_update_refuses_a_tree_with_changes_of_its_own(host: Host) -> None:
     (host.clone / "version").write_text("edited here")
     assert host.run("update.sh").returncode == 1
     assert host.called() == []
+
+
+@pytest.mark.parametrize("name", ["run-sync.sh", "logs.sh", "update.sh"])
+def test_help_is_given_and_nonsense_refused(host: Host, name: str) -> None:
+    helped = host.run(name, "--help")
+    assert helped.returncode == 0
+    assert helped.stdout.startswith(f"usage: ops/scripts/{name}")
+    refused = host.run(name, "--nonsense")
+    assert refused.returncode == 2
+    assert "usage:" in refused.stderr
+    assert host.called() == []

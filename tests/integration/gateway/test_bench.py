@@ -64,7 +64,7 @@ def test_a_load_has_a_million_questions_of_its_own() -> None:
             """Not into the test's output."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as listener:
-        threading.Thread(target=listener.serve_forever).start()
+        threading.Thread(target=listener.serve_forever, args=(0.02,)).start()
         try:
             launch = Launch("listener", (), listener.server_port)
             load.load(Server(launch, os.getpid(), 0), clients=CLIENTS, seconds=1)

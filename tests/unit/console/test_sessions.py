@@ -25,10 +25,16 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="module")
+def password_hash() -> str:
+    """One for all tests here: hashing is slow on purpose."""
+    return hash_password("correct horse")
+
+
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path: Path, password_hash: str) -> Path:
     path = tmp_path / "users"
-    path.write_text(f"olga:operator:{hash_password('correct horse')}\n")
+    path.write_text(f"olga:operator:{password_hash}\n")
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 from pathlib import Path
@@ -14,8 +15,14 @@ from web.console.users import User, Users, UsersFileError, hash_password, parse,
 PASSWORD = "correct horse"  # pragma: allowlist secret
 
 
+@functools.cache
+def hashed() -> str:
+    """The password's hash, for lines that only have to have one: hashing is slow on purpose."""
+    return hash_password(PASSWORD)
+
+
 def line(name: str = "olga", role: str = "operator") -> str:
-    return f"{name}:{role}:{hash_password(PASSWORD)}\n"
+    return f"{name}:{role}:{hashed()}\n"
 
 
 def type_in(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
@@ -23,14 +30,13 @@ def type_in(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
 
 
 def test_a_password_matches_its_hash_only() -> None:
-    hashed = hash_password("correct horse")
-    assert verify("correct horse", hashed)
-    assert not verify("correct horsf", hashed)
-    assert hashed != hash_password("correct horse"), "the salt is new each time"
+    assert verify("correct horse", hashed())
+    assert not verify("correct horsf", hashed())
+    assert hashed() != hash_password("correct horse"), "the salt is new each time"
 
 
 def test_a_hash_is_never_shown() -> None:
-    assert "scrypt" not in repr(User("olga", "operator", hash_password("correct horse")))
+    assert "scrypt" not in repr(User("olga", "operator", hashed()))
 
 
 def test_comments_and_empty_lines_are_skipped() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -131,16 +129,3 @@ def test_paths_of_this_tree_exist(path: Path) -> None:
         for volume in service.get("volumes", ()):
             source = volume.split(":")[0]
             assert not source.startswith(".") or (path.parent / source).exists(), f"{name}: {source}"
-
-
-@pytest.mark.parametrize("path", [PRODUCTION, DEVELOPMENT])
-def test_compose_itself_accepts_the_file(path: Path, tmp_path: Path) -> None:
-    docker = shutil.which("docker")
-    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True).returncode:
-        pytest.skip("`docker compose` is not installed")
-    target = tmp_path / path.relative_to(ROOT)
-    shutil.copytree(ROOT / "ops", tmp_path / "ops", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / ".env").touch()
-    command = [docker, "compose", "-f", str(target), "--profile", "*", "config", "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

@@ -6,6 +6,8 @@ import ast
 import re
 from pathlib import Path
 
+from tests.unit.sources import nodes
+
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "SECURITY.md").read_text()
 ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
@@ -26,8 +28,7 @@ def test_every_test_it_names_exists() -> None:
     named = named_tests()
     assert len(named) > 40
     for file, test in named:
-        tree = ast.parse((ROOT / file).read_text())
-        functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        functions = {node.name for node in nodes(ROOT / file) if isinstance(node, ast.FunctionDef)}
         assert test in functions, f"{file}::{test}"
 
 
