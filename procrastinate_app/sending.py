@@ -27,6 +27,7 @@ T = TypeVar("T")
 REQUESTS_AT_ONCE = 3
 # A photo that is stored must be written down, be the database away for a moment.
 LEDGER_PATIENCE_SECONDS = 60.0
+LEDGER_PAUSE_SECONDS = 0.5
 # What the same write does not meet any more once the database is well again: it is away, its disk is full (which is
 # an OperationalError too), it is read-only, a grant is missing, a table is being renamed. A wrong value is none.
 REPAIRABLE = (
@@ -190,7 +191,7 @@ async def patiently(write: Callable[P, Awaitable[T]], *arguments: P.args, **opti
         except REPAIRABLE:
             if time.monotonic() >= gives_up:
                 raise
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(LEDGER_PAUSE_SECONDS)
 
 
 def _batches(records: Sequence[Record], size: int) -> Iterator[list[Record]]:

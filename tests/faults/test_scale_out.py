@@ -33,7 +33,7 @@ def test_four_hosts_and_a_partition(drill: Drill, network: Network) -> None:
     system.add_products(60, photos=1, prefix="LATER")
     system.defer("ximilar_sync")
     drill.judge(again=IN_FLIGHT, seconds=150)
-    drill.figures["synced by the one that came back"] = len(workers[0].events("product_synced")) - begun
+    drill.say({"synced by the one that came back": len(workers[0].events("product_synced")) - begun})
     assert shares(drill) == HOSTS
     twice = """
         SELECT task_name, args ->> 'timestamp' FROM ximilar.procrastinate_jobs

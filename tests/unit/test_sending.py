@@ -7,6 +7,7 @@ import asyncio
 import psycopg
 import pytest
 
+from procrastinate_app import sending
 from procrastinate_app.sending import patiently
 
 READ_ONLY, NO_GRANT, NO_TABLE, NO_COLUMN = "25006", "42501", "42P01", "42703"
@@ -29,7 +30,10 @@ class Write:
 
 
 @pytest.mark.parametrize("code", [READ_ONLY, NO_GRANT, NO_TABLE, NO_COLUMN, DISK_FULL, GONE])
-def test_what_a_repaired_database_would_take_is_written_again(code: str) -> None:
+def test_what_a_repaired_database_would_take_is_written_again(
+    code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "LEDGER_PAUSE_SECONDS", 0.0)
     write = Write(code)
     assert asyncio.run(patiently(write, 7)) == 7
     assert write.times == 2
