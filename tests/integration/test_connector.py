@@ -137,9 +137,11 @@ def test_a_worker_that_was_ended_begins_again_on_its_loop(catalogue: Catalogue, 
     worker.url = parts._replace(netloc=f"{parts.netloc},{host}").geturl()
 
     async def run() -> None:
-        for product in catalogue.add(), catalogue.add():
-            catalogue.queue(product.id)
-            await worker.work_until(lambda product=product: catalogue.state(product.id) == "synced")
+        first, second = catalogue.add().id, catalogue.add().id
+        catalogue.queue(first)
+        await worker.work_until(lambda: catalogue.state(first) == "synced")
+        catalogue.queue(second)
+        await worker.work_until(lambda: catalogue.state(second) == "synced")
 
     asyncio.run(run())
 
