@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import procrastinate
@@ -76,10 +74,6 @@ class SyncApp(procrastinate.App):
 
     @contextlib.asynccontextmanager
     async def _at_work(self, concurrency: int, listening: bool) -> AsyncIterator[Services]:
-        # procrastinate runs jobs on the loop, our calls to Ximilar hop to a thread each: asyncio's default
-        # executor would have six on two cores, whatever the concurrency.
-        executor = ThreadPoolExecutor(concurrency + 4)
-        asyncio.get_running_loop().set_default_executor(executor)
         async with (
             presence.registered(self.database, self.job_manager, concurrency, listening) as worker_id,
             open_services(self.settings, self.database, worker_id, concurrency=concurrency) as services,
@@ -89,7 +83,6 @@ class SyncApp(procrastinate.App):
                 yield services
             finally:
                 log.info("worker_stopped", worker=str(worker_id), pid=os.getpid())
-                executor.shutdown(wait=False)
 
     async def _note_schedule(self) -> None:
         planned = crons(self.settings.reconcile_cron)

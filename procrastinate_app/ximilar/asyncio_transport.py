@@ -81,12 +81,14 @@ class AsyncioTransport:
                 if permit is not None:
                     await _standing_still(timer, permit)
                     if not connection.usable:
-                        # Lost meanwhile. Once only: who ends each connection at once is not to be stormed.
+                        # Lost meanwhile, it seems. Once only: who ends each connection at once is not to be stormed.
                         connection = await self._pool.renewed(connection)
                         await _standing_still(timer, permit)
                 leaves = True
                 response = await connection.exchange(request)
         except TimeoutError as error:
+            if not timer.expired():
+                raise  # it is the permit's
             raise (TimedOut if leaves else NotSent)("no whole answer in time") from error
         finally:
             if connection is not None:

@@ -65,7 +65,13 @@ class Pool:
             raise
 
     async def renewed(self, connection: Connection) -> Connection:
-        """Make one in the place of a connection that was lost. Raises NotSent if none can be made."""
+        """Make one in the place of a connection that was lost, if it was. Raises NotSent if none can be made."""
+        for _ in range(
+            2
+        ):  # what has come may be TLS's own, a ticket: asyncio reads it in the second turn at the latest
+            await asyncio.sleep(0)
+        if connection.usable:
+            return connection
         connection.close()
         return await self._connected()
 

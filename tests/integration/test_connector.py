@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -125,6 +126,22 @@ def test_a_worker_whose_every_connection_is_cut_goes_on(
             catalogue.queue(product.id)
             await eventually(lambda: catalogue.state(product.id) == "synced", unless=task)
             assert time.monotonic() - begun < 15
+
+    asyncio.run(run())
+
+
+def test_a_worker_that_was_ended_begins_again_on_its_loop(catalogue: Catalogue, worker: Worker) -> None:
+    """The supervisor does so; of several hosts a thread of the loop's asks which is the newest."""
+    parts = urlsplit(worker.url)
+    host = parts.netloc.rpartition("@")[2]
+    worker.url = parts._replace(netloc=f"{parts.netloc},{host}").geturl()
+
+    async def run() -> None:
+        first, second = catalogue.add().id, catalogue.add().id
+        catalogue.queue(first)
+        await worker.work_until(lambda: catalogue.state(first) == "synced")
+        catalogue.queue(second)
+        await worker.work_until(lambda: catalogue.state(second) == "synced")
 
     asyncio.run(run())
 
