@@ -10,13 +10,14 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 
 from procrastinate_app.ximilar import errors
 
 from .problems import BreakerOpen
 
-WINDOW_SECONDS = 10.0
+WINDOW_SECONDS = 10
 LEAST_CALLS = 20
 FAILURE_RATIO = 0.5
 JITTER = 0.2
@@ -28,6 +29,15 @@ class State(IntEnum):
     CLOSED = 0
     HALF_OPEN = 1
     OPEN = 2
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How the calls of one second ended; a busy process makes so many that noting each takes megabytes."""
+
+    second: int
+    calls: int = 0
+    failures: int = 0
 
 
 class Breaker:
@@ -46,8 +56,7 @@ class Breaker:
         self._seconds = seconds
         self._clock = clock
         self._jitter = jitter
-        self._results: deque[tuple[float, bool]] = deque()
-        self._failures = 0
+        self._tallies: deque[_Tally] = deque()
         self._open_until = 0.0
         self._probing = False
         self._state = State.CLOSED
@@ -87,17 +96,26 @@ class Breaker:
             self._probing = False
 
     def _count(self, failed: bool) -> None:
-        now = self._clock()
-        self._results.append((now, failed))
-        self._failures += failed
-        while self._results[0][0] < now - WINDOW_SECONDS:
-            self._failures -= self._results.popleft()[1]
-        calls = len(self._results)
-        if failed and calls >= LEAST_CALLS and self._failures >= FAILURE_RATIO * calls:
+        tally = self._present()
+        tally.calls += 1
+        tally.failures += failed
+        if failed and self._too_many():
             self._open()
+
+    def _present(self) -> _Tally:
+        second = int(self._clock())
+        if not self._tallies or self._tallies[-1].second != second:
+            self._tallies.append(_Tally(second))
+            while self._tallies[0].second <= second - WINDOW_SECONDS:
+                self._tallies.popleft()
+        return self._tallies[-1]
+
+    def _too_many(self) -> bool:
+        calls = sum(tally.calls for tally in self._tallies)
+        failures = sum(tally.failures for tally in self._tallies)
+        return calls >= LEAST_CALLS and failures >= FAILURE_RATIO * calls
 
     def _open(self) -> None:
         self._state = State.OPEN
         self._open_until = self._clock() + self._seconds * (1 + JITTER * self._jitter())
-        self._results.clear()
-        self._failures = 0
+        self._tallies.clear()

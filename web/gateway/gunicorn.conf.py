@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import mimetypes
 import os
 import sys
 from typing import Any
@@ -22,6 +23,7 @@ from web.gateway import shared_folder  # noqa: E402
 from web.gateway.callers import Callers, TokensFileError  # noqa: E402
 from web.gateway.settings import GatewaySettings  # noqa: E402
 from web.gateway.start import announce  # noqa: E402
+from web.gateway.version import version  # noqa: E402
 
 try:
     _settings = GatewaySettings.from_env(environment.load())
@@ -38,8 +40,14 @@ except TokensFileError as error:
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared_folder.claim(os.environ)
 # Imported here and not by each process: they start sooner, and share the memory of what is imported. Our own
 # modules are not, so that a reload takes up a new version of them.
-for _library in ("falcon.asgi", "httptools", "msgspec", "prometheus_client.multiprocess", "uvloop"):
+for _library in (
+    *("aiohappyeyeballs", "cachetools", "falcon.asgi", "httptools", "msgspec"),
+    *("prometheus_client.multiprocess", "uvloop"),
+):
     importlib.import_module(_library)
+mimetypes.init()  # falcon would, in each process
+version.cache_clear()  # this file is read again at a reload, and there may be a new one
+version()
 # Where crops are cut for /recognize alone, each process imports these with its first photo, if ever there is one.
 if _settings.signs_crops or not profiles.make(_settings).gives_crops:
     importlib.import_module("aiohttp")
