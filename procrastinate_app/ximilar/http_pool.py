@@ -66,9 +66,8 @@ class Pool:
 
     async def renewed(self, connection: Connection) -> Connection:
         """Make one in the place of a connection that was lost, if it was. Raises NotSent if none can be made."""
-        for _ in range(
-            2
-        ):  # what has come may be TLS's own, a ticket: asyncio reads it in the second turn at the latest
+        # What has come may be TLS's own, a ticket: asyncio has read it in the second turn at the latest.
+        for _ in range(2):
             await asyncio.sleep(0)
         if connection.usable:
             return connection

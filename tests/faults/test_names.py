@@ -16,6 +16,8 @@ IN_FLIGHT = 8
 # The account is paused for 30 s after five faults, for 60 s after ten; then a resolver may take its time.
 RECOVERY_SECONDS = 75
 LIMIT = 10
+# One a photo: they take longer than addresses are remembered, which is ten seconds.
+PRODUCTS, SENT = 240, 120
 PAUSED = "SELECT pause_cause FROM ximilar.throttle"
 NOT_SENT = "SELECT count(*), coalesce(max(seconds), 0) FROM ximilar.attempts WHERE cause = 'not_sent'"
 
@@ -33,7 +35,7 @@ def test_no_name(drill: Drill, network: Network, names: NameServer, fault: str, 
         STAGING_DB_URL=network.reach(system.database.url),
         XIMILAR_API_URL=ximilar.address(system.emulator.url).replace(ximilar.host, NAME),
     )
-    drill.begin(60, sent=5)
+    drill.begin(PRODUCTS, sent=SENT)
     names.manner, asked, stored = FAULTS[fault], names.asked, len(system.emulator.photos())
     ximilar.cut()
     # A slow one is borne: photos go on being stored, more than were in flight.
