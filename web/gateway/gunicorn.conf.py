@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import mimetypes
 import os
 import sys
 from typing import Any
@@ -16,6 +15,11 @@ from typing import Any
 # structlog takes in rich where it is installed, for tracebacks in colour, which are not shown here: a tenth of the
 # memory of a process and a fifth of its start.
 sys.modules["rich"] = None  # type: ignore[assignment]
+# This file is read again at a reload, which takes up new versions of all our modules: none may stay as it was.
+for _name in [name for name in sys.modules if name.partition(".")[0] in ("procrastinate_app", "web")]:
+    del sys.modules[_name]
+gc.unfreeze()
+gc.collect()  # what the reload before has replaced
 
 from procrastinate_app import environment  # noqa: E402
 from procrastinate_app.ximilar import profiles  # noqa: E402
@@ -23,7 +27,6 @@ from web.gateway import shared_folder  # noqa: E402
 from web.gateway.callers import Callers, TokensFileError  # noqa: E402
 from web.gateway.settings import GatewaySettings  # noqa: E402
 from web.gateway.start import announce  # noqa: E402
-from web.gateway.version import version  # noqa: E402
 
 try:
     _settings = GatewaySettings.from_env(environment.load())
@@ -38,16 +41,10 @@ except TokensFileError as error:
 
 # Before anything imports prometheus_client, which looks for it once.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared_folder.claim(os.environ)
-# Imported here and not by each process: they start sooner, and share the memory of what is imported. Our own
-# modules are not, so that a reload takes up a new version of them.
-for _library in (
-    *("aiohappyeyeballs", "cachetools", "falcon.asgi", "httptools", "msgspec"),
-    *("prometheus_client.multiprocess", "uvloop"),
-):
-    importlib.import_module(_library)
-mimetypes.init()  # falcon would, in each process
-version.cache_clear()  # this file is read again at a reload, and there may be a new one
-version()
+# The application is made here and not by each process: they start sooner, and share its memory.
+for _module in ("web.gateway.wsgi", "web.gateway.worker", "uvloop"):
+    importlib.import_module(_module)
+shared_folder.forget(os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid())  # this process counts nothing
 # Where crops are cut for /recognize alone, each process imports these with its first photo, if ever there is one.
 if _settings.signs_crops or not profiles.make(_settings).gives_crops:
     importlib.import_module("aiohttp")

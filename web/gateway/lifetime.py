@@ -50,6 +50,7 @@ class Lifetime:
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
         """Begin to probe and to show gauges."""
         tracing.start("ximilar-gateway")
+        self._metrics.begin()
         self._metrics.in_flight_limit.set(self._settings.max_in_flight)
         self._metrics.pool_limit.set(self._settings.pool)
         self._probe.start()

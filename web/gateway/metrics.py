@@ -41,13 +41,20 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self._folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        self._process = os.getpid()
         if self._folder:
-            _count_as(os.getpid())
+            # prometheus_client would ask the kernel at each count: that was a fifteenth of a request's time.
+            values.ValueClass = values.MultiProcessValue(lambda: self._process)  # type: ignore[no-untyped-call]
         self._processes = Processes(self._folder)
         self._of_requests(registry)
         self._of_calls(registry)
         self._of_photos(registry)
         self._gauges(registry)
+
+    def begin(self) -> None:
+        """Count for this process: the application is made before it is forked."""
+        self._process = os.getpid()
+        self.build.labels(version(), platform.python_version()).set(1)
 
     def page(self) -> bytes:
         """Return everything in Prometheus' text format."""
@@ -165,19 +172,10 @@ class Metrics:
         self.in_flight_limit = gauge("gateway_upstream_in_flight_limit", "The most of them.")
         self.pool_busy = gauge("gateway_pool_connections_busy", "Connections to Ximilar in use.")
         self.pool_limit = gauge("gateway_pool_connections_limit", "The most of them.")
-        build = Gauge(
+        self.build = Gauge(
             "gateway_build_info",
             "Always 1; the labels say what runs.",
             ("version", "python"),
             registry=registry,
             multiprocess_mode="livemax",
         )
-        build.labels(version(), platform.python_version()).set(1)
-
-
-def _count_as(pid: int) -> None:
-    """Have this process' counts go to files named after it.
-
-    They do so anyway, but after a question to the kernel at each count: that was a fifteenth of a request's time.
-    """
-    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: pid)  # type: ignore[no-untyped-call]

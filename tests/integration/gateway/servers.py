@@ -210,6 +210,7 @@ class Gateway:
         wait_for(lambda: self.port is not None or self.process.poll() is not None, START_SECONDS)
         if self.process.poll() is None:
             wait_for(self._answers, START_SECONDS)
+            wait_for(lambda: len(self.workers) == int(self._environ["WORKERS"]), START_SECONDS)
         return self
 
     def stop(self) -> None:

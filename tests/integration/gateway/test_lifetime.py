@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import requests
 
+from web.gateway.version import version
+
 from .conftest import StartGateway
 from .load import Load, serve_more
-from .servers import Gateway, ScriptedUpstream, reload, wait_for
+from .servers import ROOT, Gateway, ScriptedUpstream, reload, wait_for
 
 
 def test_reload_loses_nothing(two_workers: Gateway, upstream: ScriptedUpstream) -> None:
@@ -89,6 +92,25 @@ def test_metrics_survive_a_reload_and_forget_dead_processes(two_workers: Gateway
     wait_for(lambda: pids() == set(gateway.workers))
 
 
+def test_a_reload_takes_up_a_new_version_of_everything(tmp_path: Path, upstream: ScriptedUpstream) -> None:
+    """Of what the master had loaded for itself, too: a process half old would not start, or err later."""
+    for package in ("procrastinate_app", "web"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    environ = {"XIMILAR_API_URL": upstream.url, "WORKERS": "2"}
+    gateway = Gateway(tmp_path, environ, prefix=("env", "-C", str(tmp_path))).start()
+    try:
+        assert gateway.metric("gateway_build_info", version=version()) == 1
+        _replace(tmp_path / "web/gateway/version.py", 'metadata.version("ximilar-sync")', '"2.0"')
+        _replace(tmp_path / "web/gateway/settings.py", "def bind(", "def listens_at(")
+        for module in ("start.py", "gunicorn.conf.py"):
+            _replace(tmp_path / "web/gateway" / module, "settings.bind", "settings.listens_at")
+        reload(gateway)
+        assert gateway.metric("gateway_build_info", version="2.0") == 1
+        assert gateway.metric("gateway_build_info", version=version()) == 0
+    finally:
+        gateway.stop()
+
+
 def test_wrong_variable_ends_with_78(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, {"PORT": "many", "GATEWAY_CACHE_SECONDS": "s3cret-value"}).start()
     assert gateway.process.wait(10) == 78
@@ -110,3 +132,9 @@ def test_starts_on_a_read_only_home(start_gateway: StartGateway) -> None:
     listening = subprocess.run(["ss", "-xl"], capture_output=True, text=True, check=False).stdout
     assert f"gunicorn.{gateway.process.pid}" not in listening
     assert "control" not in gateway.log.read_text().lower()
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
