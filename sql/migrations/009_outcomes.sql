@@ -8,6 +8,8 @@ CREATE FUNCTION record_outcome_v1(
     job bigint, attempt integer, product bigint, run bigint, sku_ text, fingerprint_ uuid, mark boolean,
     outcome_ text, cause_ text, code_ integer, message_ text, request_id_ text, photos_sent_ integer, seconds_ double precision)
 RETURNS text LANGUAGE plpgsql AS $$
+-- raw_products belongs to others, and so do the names of its further columns.
+#variable_conflict use_variable
 DECLARE
     present uuid;
     instead text;
