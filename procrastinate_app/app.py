@@ -9,7 +9,7 @@ from typing import Any
 
 import procrastinate
 
-from . import deadlines, logs, presence, rescue, tracing
+from . import deadlines, logs, migrations, presence, rescue, tracing
 from .connector import Connector, reaches_postgres_itself
 from .database import Database
 from .environment import SettingsError
@@ -99,6 +99,13 @@ class SyncApp(procrastinate.App):
             raise SchemaError(
                 "the role's search_path lacks the schema `ximilar`: run sql/grants.sql as the owner of Staging; "
                 "if that was done, PgBouncer holds connections with the old path: RECONNECT on its console"
+            )
+        # A worker without its functions would send all the same, and keep no pause.
+        applied = {row["name"] for row in await self.database.all("applied")}
+        if lacking := migrations.lacking(applied):
+            raise SchemaError(
+                f"the schema `ximilar` is of an earlier release, without {', '.join(lacking)}: "
+                "run `python -m procrastinate_app migrate`"
             )
 
     async def _can_listen(self) -> bool:

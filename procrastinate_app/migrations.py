@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import procrastinate.schema
@@ -53,10 +53,9 @@ def migrate(url: str) -> list[str]:
     return applied
 
 
-def pending(connection: Connection) -> list[str]:
-    """Return the names of the steps that are not applied yet; the schema exists."""
-    done = {row[0] for row in connection.execute(sql("applied"))}
-    return [name for name, _ in _steps(connection) if name not in done]
+def lacking(applied: Container[str]) -> list[str]:
+    """Return the names of our own steps that are not among those applied, in order."""
+    return [path.name for path in _own_migrations() if path.name not in applied]
 
 
 @contextlib.contextmanager
@@ -109,7 +108,7 @@ def _steps(connection: Connection) -> Iterator[tuple[str, str]]:
     yield BASELINE, procrastinate.schema.SchemaManager.get_schema()
     for path in _queue_migrations():
         yield f"procrastinate {path.name}", path.read_text()
-    for path in sorted((SQL_FOLDER / "migrations").glob("*.sql")):
+    for path in _own_migrations():
         yield path.name, path.read_text()
 
 
@@ -155,6 +154,10 @@ def _record(connection: Connection, names: list[str]) -> None:
 def _queue_migrations() -> list[Path]:
     folder = Path(procrastinate.schema.SchemaManager.get_migrations_path())
     return sorted(path for path in folder.iterdir() if _QUEUE_MIGRATION.fullmatch(path.name))
+
+
+def _own_migrations() -> list[Path]:
+    return sorted((SQL_FOLDER / "migrations").glob("*.sql"))
 
 
 def _seed_ticks(connection: Connection) -> None:

@@ -21,6 +21,7 @@ from ops.bench.sync_staging import Server, Staging, running
 PROFILE = "recognition"
 COLLECTION = "bench"
 QUEUED = 100
+HELD = {"job_id": 7, "job_attempt": 1, "product_id": 601}  # the only job that is `doing`
 BYTES_PER_ROW = 2_000  # of the catalogue, with its photos, all indexes and room to make them
 
 RAW_PRODUCTS = """
@@ -60,7 +61,8 @@ ATTEMPTS = """
 RUN_PRODUCTS = "INSERT INTO run_products SELECT run_id, product_id, job_id, outcome FROM attempts"
 JOBS = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, lock, args, status, attempts)
-    SELECT 'products', 'sync_product', 'product:' || n, jsonb_build_object('product_id', n), 'succeeded', 1
+    SELECT 'products', 'sync_product', 'product:' || n, jsonb_build_object('product_id', n),
+           CASE n WHEN %(held)s THEN 'doing' ELSE 'succeeded' END::procrastinate_job_status, 1
       FROM generate_series(1, %(rows)s, 100) n
 """
 EVENTS = """
@@ -137,7 +139,8 @@ def build(started: Server, rows: int) -> Built:
     """Make and fill a Staging without the owner's optional indexes."""
     begun = time.monotonic()
     staging = started.create(f"growth_{rows}")
-    values = {"rows": rows, "profile": PROFILE, "collection_id": COLLECTION, "queued": QUEUED}
+    where = {"profile": PROFILE, "collection_id": COLLECTION}
+    values = {"rows": rows, **where, "queued": QUEUED, "held": HELD["product_id"]}
     with psycopg.connect(staging.owner_url, autocommit=True) as owner:
         owner.execute("SET search_path = ximilar, public")
         # No triggers: totals and events are written here, and nobody listens.

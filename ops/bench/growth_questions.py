@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ops.bench.growth_build import COLLECTION, PROFILE, QUEUED
+from ops.bench.growth_build import COLLECTION, HELD, PROFILE, QUEUED
 from procrastinate_app import deadlines
 from procrastinate_app.metrics.groups import GROUPS
 from procrastinate_app.plan import UNSURE
@@ -56,8 +56,9 @@ def questions(rows: int) -> dict[str, list[Question]]:
 
 
 def _worker(product: int) -> list[Question]:
-    done = {"job_id": 7, "job_attempt": 0, "product_id": product, "run_id": 401, "sku": f"SKU-{product}"}
-    verdict = {"outcome": "synced", "photos_sent": 3, "seconds": 0.3, "mark": True, "fingerprint": None}
+    done = {**HELD, "run_id": 401, "sku": f"SKU-{HELD['product_id']}", "photos_sent": 3, "seconds": 0.3}
+    # Of no fingerprint: that of the row is not known here, and another one would be `moved`.
+    verdict = {"outcome": "synced", "mark": True, "fingerprint": None}
     unsaid = dict.fromkeys(("cause", "code", "message", "request_id"))
     return [
         Question("fetch_job", {"queues": None, "queues_while_paused": ["control"], "worker_id": None}),

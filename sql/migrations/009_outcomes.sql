@@ -3,11 +3,14 @@
 
 -- `fingerprint_` is that of the row as it was read (NULL: there was none), `mark` says whether the row is to be written.
 -- Returns the outcome that was written: another one than was told if the job was taken over (`late`), or the row was
--- deleted (`gone`) or edited meanwhile (`moved`: it keeps its state and is queued again).
+-- deleted (`gone`) or edited meanwhile (`moved`: it keeps its state and is queued again). Without sequential scans: its
+-- plans are kept until an ANALYZE, and a queue that fills up before would be read in full at each product.
 CREATE FUNCTION record_outcome_v1(
     job bigint, attempt integer, product bigint, run bigint, sku_ text, fingerprint_ uuid, mark boolean,
     outcome_ text, cause_ text, code_ integer, message_ text, request_id_ text, photos_sent_ integer, seconds_ double precision)
-RETURNS text LANGUAGE plpgsql AS $$
+RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
+-- raw_products belongs to others, and so do the names of its further columns.
+#variable_conflict use_variable
 DECLARE
     present uuid;
     instead text;

@@ -43,7 +43,7 @@ SELECT (SELECT count(DISTINCT id) FROM told)
                     jsonb_build_object('sent_before', extract(epoch FROM clock_timestamp()))) AS products
 
 -- name: enqueue_again
--- Queues one product after its row was edited while its job ran, unless a job is waiting already.
+-- Queues one product, unless a job of it is waiting already.
 SELECT enqueue_v1(ARRAY(
     SELECT %(product_id)s::bigint
      WHERE NOT EXISTS (

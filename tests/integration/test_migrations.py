@@ -17,9 +17,11 @@ from psycopg import sql
 from ops.local import staging
 from ops.local.postgres import SUPERUSER, Cluster
 from procrastinate_app import migrations
+from procrastinate_app.app import SchemaError
 from procrastinate_app.migrations import BASELINE, MigrationError, migrate
 from procrastinate_app.queries import SQL_FOLDER
 from procrastinate_app.schedule import CRON
+from tests.fix_catalogue import Catalogue
 from tests.fix_pgbouncer import PgBouncer
 from tests.fix_postgres import Database
 from tests.fix_upstream import Upstream
@@ -163,6 +165,16 @@ def test_a_schema_of_another_procrastinate_is_left_alone(empty: Database) -> Non
         connection.execute("CREATE TABLE procrastinate_jobs (id bigserial PRIMARY KEY, old text)")
     with pytest.raises(MigrationError, match="another version"):
         migrate(empty.url)
+
+
+def test_a_worker_that_is_newer_than_the_schema_takes_no_job(
+    catalogue: Catalogue, worker: Worker, upstream: Upstream
+) -> None:
+    catalogue.queue(catalogue.add(1).id)
+    catalogue.owner.execute("DELETE FROM schema_version WHERE name = %s", [OURS[-1]])
+    with pytest.raises(SchemaError, match=f"earlier release, without {OURS[-1]}: run .*migrate"):
+        worker.until(lambda: upstream.requests)
+    assert catalogue.statuses() == ["todo"]
 
 
 def test_every_tick_of_the_past_is_recorded(database: Database) -> None:

@@ -157,6 +157,16 @@ def void(_result: object) -> None:
     """Forget a result."""
 
 
+def test_scrapers_may_name_their_columns_as_they_like(catalogue: Catalogue, worker: Worker) -> None:
+    """Also as we name what an outcome is written with."""
+    arguments = catalogue.value("SELECT proargnames FROM pg_proc WHERE proname = 'record_outcome_v1'")
+    for name in (*arguments, "present", "instead"):
+        catalogue.owner.execute(f"ALTER TABLE raw_products ADD COLUMN {name} text")
+    product = catalogue.add(1)
+    assert worker.sync_product(product.id) == "synced"
+    assert catalogue.state(product.id) == "synced"
+
+
 def test_a_job_that_was_taken_over_writes_only_its_photos_and_its_attempt(
     catalogue: Catalogue, worker: Worker
 ) -> None:

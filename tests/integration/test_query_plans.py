@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -302,17 +303,43 @@ def test_enqueueing_a_large_catalogue_reads_no_more_than_it_takes(large: psycopg
         assert scan["Actual Rows"] <= 1600
 
 
+READ_IN_FULL = "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0 AND relname = ANY (%s)"
+
+
+def fingerprint(connection: psycopg.Connection, product: int) -> UUID:
+    """The row as a job has read it."""
+    row = connection.execute(sql("load_product").encode(), {"product_id": product}).fetchone()
+    assert row is not None
+    found: UUID = row[-2]
+    return found
+
+
+def record(connection: psycopg.Connection, job: int, product: int, outcome: str, as_read: UUID) -> None:
+    """Write an outcome of a job that holds its product, in run 1."""
+    ended = {"job_id": job, "job_attempt": 0, "product_id": product, "run_id": 1, "fingerprint": as_read}
+    verdict = {"outcome": outcome, "mark": True, "photos_sent": 1, "seconds": 0.1}
+    said = dict.fromkeys(("sku", "cause", "code", "message", "request_id"))
+    written = connection.execute(sql("record_outcome").encode(), {**ended, **verdict, **said}).fetchone()
+    assert written == (outcome,)
+
+
 def test_what_a_function_reads_has_its_index(large: psycopg.Connection) -> None:
     """Its plans are hidden, but not what it read; the sixth call may have another plan than those before."""
-    ended = {"job_id": 77, "job_attempt": 0, "product_id": 77, "run_id": 1, "photos_sent": 1, "seconds": 0.1}
-    said = dict.fromkeys(("sku", "cause", "code", "message", "request_id"))
-    read = "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0 AND relname = ANY (%s)"
     with large, large.transaction():
         for outcome in ("synced", "error") * 4:
-            row = large.execute(sql("load_product").encode(), {"product_id": 77}).fetchone()
-            assert row is not None
-            verdict = {"outcome": outcome, "mark": True, "fingerprint": row[-2]}
             large.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE id = 77")
-            written = large.execute(sql("record_outcome").encode(), {**ended, **said, **verdict}).fetchone()
-            assert written == (outcome,)
-        assert large.execute(read, [list(LARGE)]).fetchall() == []
+            record(large, 77, 77, outcome, fingerprint(large, 77))
+        assert large.execute(READ_IN_FULL, [list(LARGE)]).fetchall() == []
+
+
+def test_a_function_that_began_with_small_tables_is_ready_for_large_ones(
+    catalogue: Catalogue, conn: psycopg.Connection
+) -> None:
+    """Its plans stay as they are until an ANALYZE: a queue that fills up would be read in full for each product."""
+    ticket = catalogue.hold(catalogue.add(1).id, catalogue.open_run())
+    catalogue.owner.execute("ANALYZE")
+    as_read = fingerprint(catalogue.owner, ticket.product_id)  # whose reading is not counted here
+    with conn.transaction():
+        for outcome in ("synced", "error") * 4:
+            record(conn, ticket.job_id, ticket.product_id, outcome, as_read)
+        assert conn.execute(READ_IN_FULL, [list(LARGE)]).fetchall() == []
