@@ -92,6 +92,13 @@ def test_metrics_survive_a_reload_and_forget_dead_processes(two_workers: Gateway
     wait_for(lambda: pids() == set(gateway.workers))
 
 
+def test_reloads_leave_no_files_of_metrics_open(two_workers: Gateway) -> None:
+    held = _files_of_metrics(two_workers)
+    for _ in range(2):
+        reload(two_workers)
+    wait_for(lambda: _files_of_metrics(two_workers) == held)
+
+
 def test_a_reload_takes_up_a_new_version_of_everything(tmp_path: Path, upstream: ScriptedUpstream) -> None:
     """Of what the master had loaded for itself, too: a process half old would not start, or err later."""
     for package in ("procrastinate_app", "web"):
@@ -104,8 +111,10 @@ def test_a_reload_takes_up_a_new_version_of_everything(tmp_path: Path, upstream:
         _replace(tmp_path / "web/gateway/settings.py", "def bind(", "def listens_at(")
         for module in ("start.py", "gunicorn.conf.py"):
             _replace(tmp_path / "web/gateway" / module, "settings.bind", "settings.listens_at")
+        _replace(tmp_path / "procrastinate_app/logs.py", 'fmt="iso"', 'fmt="iso", key="moment"')
         reload(gateway)
         assert gateway.metric("gateway_build_info", version="2.0") == 1
+        assert '"moment": ' in gateway.log.read_text()
         assert gateway.metric("gateway_build_info", version=version()) == 0
     finally:
         gateway.stop()
@@ -132,6 +141,12 @@ def test_starts_on_a_read_only_home(start_gateway: StartGateway) -> None:
     listening = subprocess.run(["ss", "-xl"], capture_output=True, text=True, check=False).stdout
     assert f"gunicorn.{gateway.process.pid}" not in listening
     assert "control" not in gateway.log.read_text().lower()
+
+
+def _files_of_metrics(gateway: Gateway) -> list[int]:
+    """How many of them the master and each worker have mapped."""
+    pids = (gateway.process.pid, *gateway.workers)
+    return [Path(f"/proc/{pid}/maps").read_text().count(".db") for pid in pids]
 
 
 def _replace(path: Path, old: str, new: str) -> None:
