@@ -71,8 +71,14 @@ def test_leaving_is_told_to_who_asks(gateway: Gateway, upstream: ScriptedUpstrea
         wait_for(lambda: upstream.calls)
         gateway.signal(signal.SIGTERM)
         load.end()
-        wait_for(lambda: gateway.lines("Handling signal: term"))
-        answer = session.get(gateway.url + "/readyz", timeout=5)
+        answers: list[requests.Response] = []
+
+        def leaving() -> bool:
+            answers.append(session.get(gateway.url + "/readyz", timeout=5))
+            return not answers[-1].ok
+
+        wait_for(leaving)  # gunicorn's master says that it ends before it tells the process
+    answer = answers[-1]
     assert (answer.status_code, answer.json()["code"]) == (503, "draining")
     assert answer.headers["Connection"] == "close"
     assert load.outcomes == {"200": 1}
