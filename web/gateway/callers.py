@@ -40,6 +40,15 @@ class Callers:
         self._version = self._stamp()
         self._callers = parse(self._read())
 
+    def begin(self) -> None:
+        """Serve a process that was forked some time after the file was read.
+
+        Where it has changed since and cannot be read now, nobody is known: some of them may have been withdrawn.
+        """
+        if self._stamp() != self._version:
+            self._callers = []
+            self._reread()
+
     def name_of(self, authorization: bytes) -> str | None:
         """Return the caller whose token an Authorization header carries, else None."""
         self._refresh()
@@ -57,10 +66,11 @@ class Callers:
         if self._clock() - self._checked < RECHECK_SECONDS:
             return
         self._checked = self._clock()
-        version = self._stamp()
-        if version == self._version:
-            return
-        self._version = version
+        if self._stamp() != self._version:
+            self._reread()
+
+    def _reread(self) -> None:
+        self._version = self._stamp()
         try:
             self._callers = parse(self._read())
             _log.info("tokens_reread", tokens=len(self._callers))

@@ -60,7 +60,9 @@ class Edge:
         self.read_seconds = read_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http":  # its life begins
+            if self._callers is not None:
+                self._callers.begin()
             await self._app(scope, receive, send)
             return
         exchange = scope["exchange"] = Exchange(scope, time.monotonic(), self._deadline)

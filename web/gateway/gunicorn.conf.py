@@ -41,9 +41,15 @@ except TokensFileError as error:
 
 # Before anything imports prometheus_client, which looks for it once.
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared_folder.claim(os.environ)
+# It holds those of what a reload replaces for good.
+importlib.import_module("prometheus_client.values").close_all_multiprocess_files()
 # The application is made here and not by each process: they start sooner, and share its memory.
-for _module in ("web.gateway.wsgi", "web.gateway.worker", "uvloop"):
-    importlib.import_module(_module)
+try:
+    for _module in ("web.gateway.wsgi", "web.gateway.worker", "uvloop"):
+        importlib.import_module(_module)
+except Exception:
+    shared_folder.release(os.environ["PROMETHEUS_MULTIPROC_DIR"])  # gunicorn ends without on_exit
+    raise
 shared_folder.forget(os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid())  # this process counts nothing
 # Where crops are cut for /recognize alone, each process imports these with its first photo, if ever there is one.
 if _settings.signs_crops or not profiles.make(_settings).gives_crops:
@@ -82,6 +88,11 @@ def on_starting(_server: Any) -> None:
     """Once, before the first process; not on a reload."""
     shared_folder.wipe(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     announce(_settings)
+
+
+def on_reload(server: Any) -> None:
+    """gunicorn keeps the logger it has, which is of the version before."""
+    server.log = server.cfg.logger_class(server.cfg)
 
 
 def pre_fork(_server: Any, _worker: Any) -> None:

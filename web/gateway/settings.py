@@ -18,7 +18,18 @@ def _redis_url(text: str) -> str:
         raise ValueError("must start with redis://, rediss:// or unix://")
     if text and importlib.util.find_spec("redis") is None:
         raise ValueError("needs the package redis, an extra of this distribution")
+    if text:
+        _demand_parseable(text)
     return text
+
+
+def _demand_parseable(url: str) -> None:
+    from redis.connection import parse_url
+
+    try:
+        parse_url(url)  # type: ignore[no-untyped-call]
+    except ValueError:  # its text quotes what stands before a # that should have been %23: the password
+        raise ValueError("is no URL that redis-py can read; escape what is special in the password") from None
 
 
 def _public_url(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import os
 import signal
 import socket
 import time
@@ -210,6 +211,24 @@ def test_tokens_are_rotated_without_a_restart(guarded: tuple[Gateway, Path]) -> 
     tokens.write_text(_line("orchestrator", "second"))
     wait_for(lambda: status(BEARER) == 401)
     assert status("second") == 200
+
+
+def test_a_withdrawn_token_stays_so_in_a_new_process(guarded: tuple[Gateway, Path]) -> None:
+    gateway, tokens = guarded
+
+    def status(token: str) -> int:
+        return gateway.post("/detect", PHOTO, headers=_bearer(token)).status_code
+
+    tokens.write_text(_line("orchestrator", "second"))
+    wait_for(lambda: (status(BEARER), status("second")) == (401, 200))
+    tokens.write_text("not a token\n")
+    wait_for(lambda: status("second") == 200 and gateway.lines("tokens_unreadable"))
+    old = gateway.workers
+    os.kill(old[0], signal.SIGKILL)
+    wait_for(lambda: gateway.workers and gateway.workers != old)
+    assert status(BEARER) == 401
+    tokens.write_text(_line("orchestrator", "second"))
+    wait_for(lambda: status("second") == 200)
 
 
 def test_redis_is_shared_and_missed_by_nobody(

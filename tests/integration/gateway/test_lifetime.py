@@ -71,8 +71,14 @@ def test_leaving_is_told_to_who_asks(gateway: Gateway, upstream: ScriptedUpstrea
         wait_for(lambda: upstream.calls)
         gateway.signal(signal.SIGTERM)
         load.end()
-        wait_for(lambda: gateway.lines("Handling signal: term"))
-        answer = session.get(gateway.url + "/readyz", timeout=5)
+        answers: list[requests.Response] = []
+
+        def leaving() -> bool:
+            answers.append(session.get(gateway.url + "/readyz", timeout=5))
+            return not answers[-1].ok
+
+        wait_for(leaving)  # gunicorn's master says that it ends before it tells the process
+    answer = answers[-1]
     assert (answer.status_code, answer.json()["code"]) == (503, "draining")
     assert answer.headers["Connection"] == "close"
     assert load.outcomes == {"200": 1}
@@ -92,20 +98,27 @@ def test_metrics_survive_a_reload_and_forget_dead_processes(two_workers: Gateway
     wait_for(lambda: pids() == set(gateway.workers))
 
 
+def test_reloads_leave_no_files_of_metrics_open(gateway: Gateway) -> None:
+    maps = Path(f"/proc/{gateway.process.pid}/maps")
+    held = maps.read_text().count(".db")
+    for _ in range(2):
+        reload(gateway)
+    assert maps.read_text().count(".db") == held
+
+
 def test_a_reload_takes_up_a_new_version_of_everything(tmp_path: Path, upstream: ScriptedUpstream) -> None:
     """Of what the master had loaded for itself, too: a process half old would not start, or err later."""
-    for package in ("procrastinate_app", "web"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    environ = {"XIMILAR_API_URL": upstream.url, "WORKERS": "2"}
-    gateway = Gateway(tmp_path, environ, prefix=("env", "-C", str(tmp_path))).start()
+    gateway = _gateway_of_its_own(tmp_path, {"XIMILAR_API_URL": upstream.url, "WORKERS": "2"}).start()
     try:
         assert gateway.metric("gateway_build_info", version=version()) == 1
         _replace(tmp_path / "web/gateway/version.py", 'metadata.version("ximilar-sync")', '"2.0"')
         _replace(tmp_path / "web/gateway/settings.py", "def bind(", "def listens_at(")
         for module in ("start.py", "gunicorn.conf.py"):
             _replace(tmp_path / "web/gateway" / module, "settings.bind", "settings.listens_at")
+        _replace(tmp_path / "procrastinate_app/logs.py", 'fmt="iso"', 'fmt="iso", key="moment"')
         reload(gateway)
         assert gateway.metric("gateway_build_info", version="2.0") == 1
+        assert '"moment": ' in gateway.log.read_text()
         assert gateway.metric("gateway_build_info", version=version()) == 0
     finally:
         gateway.stop()
@@ -120,6 +133,17 @@ def test_wrong_variable_ends_with_78(tmp_path: Path) -> None:
     assert "s3cret-value" not in said
 
 
+def test_a_start_that_fails_leaves_nothing_in_memory(tmp_path: Path) -> None:
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    gateway = _gateway_of_its_own(tmp_path, {"RUNTIME_DIRECTORY": str(memory)})
+    (tmp_path / "web/gateway/app.py").write_text("create_app(\n")
+    gateway.start()
+    assert gateway.process.wait(10) != 0
+    assert "SyntaxError" in gateway.log.read_text()
+    assert list(memory.iterdir()) == []
+
+
 def test_unreadable_tokens_end_with_78(tmp_path: Path) -> None:
     gateway = Gateway(tmp_path, {"GATEWAY_TOKENS_FILE": "/nonexistent"}).start()
     assert gateway.process.wait(10) == 78
@@ -132,6 +156,13 @@ def test_starts_on_a_read_only_home(start_gateway: StartGateway) -> None:
     listening = subprocess.run(["ss", "-xl"], capture_output=True, text=True, check=False).stdout
     assert f"gunicorn.{gateway.process.pid}" not in listening
     assert "control" not in gateway.log.read_text().lower()
+
+
+def _gateway_of_its_own(folder: Path, environ: dict[str, str]) -> Gateway:
+    """One that runs a copy of our modules, in `folder`."""
+    for package in ("procrastinate_app", "web"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return Gateway(folder, environ, prefix=("env", "-C", str(folder)))
 
 
 def _replace(path: Path, old: str, new: str) -> None:

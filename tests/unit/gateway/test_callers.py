@@ -68,6 +68,17 @@ def test_reread_within_a_second_of_a_change(tmp_path: Path) -> None:
     assert known.name_of(b"Bearer two") == "a"
 
 
+def test_a_new_process_knows_nobody_of_a_file_that_changed_and_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "tokens"
+    path.write_text(line("orchestrator", "first"))
+    known = Callers(str(path))
+    known.begin()
+    assert known.name_of(b"Bearer first") == "orchestrator"
+    path.write_text("nonsense")
+    known.begin()
+    assert known.name_of(b"Bearer first") is None
+
+
 def test_issued_tokens_are_valid_and_differ(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     (token, entry), (other, _) = callers.issue("a"), callers.issue("a")

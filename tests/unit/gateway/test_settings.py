@@ -32,6 +32,13 @@ def test_redis_url(url: str) -> None:
         GatewaySettings.from_env({"REDIS_URL": url})
 
 
+@pytest.mark.parametrize("url", ["redis://:s3cr#t@h:6379/0", "redis://h?socket_timeout=long"])
+def test_unreadable_redis_url_is_told_without_it(url: str) -> None:
+    with pytest.raises(SettingsError, match="REDIS_URL is no URL") as caught:
+        GatewaySettings.from_env({"REDIS_URL": url})
+    assert "s3cr" not in str(caught.value)
+
+
 def test_secrets_are_not_shown() -> None:
     settings = GatewaySettings.from_env({"XIMILAR_API_TOKEN": "s3cret", "REDIS_URL": "redis://:pass@h"})
     assert "s3cret" not in repr(settings)
