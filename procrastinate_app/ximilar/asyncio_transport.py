@@ -19,7 +19,7 @@ from .errors import NotSent, TimedOut
 from .http_pool import Pool
 
 T = TypeVar("T")
-Permit = Callable[[], Awaitable[None]]
+Leave = Callable[[], Awaitable[None]]
 
 _NO_HEADERS: Mapping[str, str] = {}
 
@@ -62,7 +62,7 @@ class AsyncioTransport:
         self,
         call: Call[T],
         *,
-        permit: Permit | None = None,
+        permit: Leave | None = None,
         deadline: float | None = None,
         headers: Mapping[str, str] = _NO_HEADERS,
     ) -> T:
@@ -113,7 +113,7 @@ class AsyncioTransport:
         return "\r\n".join((*lines, "\r\n")).encode() + body
 
 
-async def _standing_still(timer: asyncio.Timeout, permit: Permit) -> None:
+async def _standing_still(timer: asyncio.Timeout, permit: Leave) -> None:
     """Wait for leave, with the deadline put off for as long."""
     ends, loop = timer.when(), asyncio.get_running_loop()
     assert ends is not None

@@ -57,8 +57,8 @@ SELECT pg_advisory_xact_lock(hashtext('ximilar.enqueue'))
 
 -- name: load_product
 -- What a job needs of one row. Everything that can be poisonous comes as text and is parsed row by row in
--- Python: a driver that meets a 5,000-digit number fails the whole batch it came in. Most SKUs are known under one row
--- only: looking for what others left behind is planned for longer than all else that is asked here.
+-- Python: a driver that meets a 5,000-digit number fails the whole batch it came in. `sku_elsewhere`
+-- spares most jobs the search for what other rows left behind, whose planning costs more than this statement.
 SELECT p.id, p.external_id AS sku, left(p.brand, 1024) AS brand, left(p.name, 1024) AS name,
        left(p.category, 1024) AS category, p.price::text AS price, p.image_status, p.ximilar_status,
        CASE WHEN octet_length(p.image_urls::text) <= 1048576 THEN p.image_urls::text END AS image_urls,

@@ -19,7 +19,7 @@ IN_FLIGHT = 8
 GRACE_SECONDS = 75
 STEPS = {
     **OF_THE_QUEUE,
-    **{step: AT_WORK[step] for step in ("load", "slot", "ledger", "success", "verdict", "attempt")},
+    **{step: AT_WORK[step] for step in ("load", "slot", "ledger", "success", "verdict")},
 }
 
 # In profile `fashion`: an id is noted, the record is in the ledger, the row is done.

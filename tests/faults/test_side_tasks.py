@@ -35,9 +35,7 @@ AT_WORK = {
     "slot": b"take_slot_v1",
     "ledger": b"INSERT INTO photos",
     "success": b"note_success_v1",
-    "verdict": b"SET ximilar_status = 'synced'",
-    "attempt": b"INSERT INTO attempts",
-    "run": b"UPDATE run_products",
+    "verdict": b"record_outcome_v1",
     "end of a run": b"INSERT INTO public.scraper_logs",
 }
 OF_THE_QUEUE = {"fetch": b"procrastinate_fetch_job_v2", "finish": b"procrastinate_finish_job_v1"}
@@ -74,7 +72,7 @@ def breaks_off(drill: Drill, proxy: FaultProxy, word: bytes, *, heard: bool) -> 
     system = drill.system
     system.add_products(PRODUCTS, photos=1)
     if word == AT_WORK["abort requests"]:  # asked for every five seconds, while a job runs
-        system.emulator.play({"kind": "delay", "seconds": 8}, sku_id="SKU-0003")
+        system.emulator.play({"kind": "delay", "seconds": 18}, sku_id="SKU-0003")
     system.defer("ximilar_sync")
     proxy.cut_at(word, heard=heard, times=1 if word == AT_WORK["end of a run"] else 3)
     begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""A circuit breaker: when half of at least 20 calls within 10 s fail, Ximilar is left alone for a while.
+"""A circuit breaker: when half of at least 20 calls within 9 to 10 s fail, Ximilar is left alone for a while.
 
 Then one call is let through: if it comes back, all are. Only silence, no connection and 5xx count as
 failures; an answer that says no is an answer. Pure but for its clock; one a process.

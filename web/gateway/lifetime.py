@@ -48,7 +48,7 @@ class Lifetime:
         self._heart: asyncio.Task[None] | None = None
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
-        """Begin to probe and to show gauges."""
+        """Begin to count, to trace, to probe and to show gauges."""
         tracing.start("ximilar-gateway")
         self._metrics.begin()
         self._metrics.in_flight_limit.set(self._settings.max_in_flight)

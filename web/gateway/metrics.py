@@ -41,10 +41,10 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self._folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-        self._process = os.getpid()
+        self._pid = os.getpid()
         if self._folder:
             # prometheus_client would ask the kernel at each count: that was a fifteenth of a request's time.
-            values.ValueClass = values.MultiProcessValue(lambda: self._process)  # type: ignore[no-untyped-call]
+            values.ValueClass = values.MultiProcessValue(lambda: self._pid)  # type: ignore[no-untyped-call]
         self._processes = Processes(self._folder)
         self._of_requests(registry)
         self._of_calls(registry)
@@ -53,8 +53,8 @@ class Metrics:
 
     def begin(self) -> None:
         """Count for this process: the application is made before it is forked."""
-        self._process = os.getpid()
-        self.build.labels(version(), platform.python_version()).set(1)
+        self._pid = os.getpid()
+        self._build.labels(version(), platform.python_version()).set(1)
 
     def page(self) -> bytes:
         """Return everything in Prometheus' text format."""
@@ -172,7 +172,7 @@ class Metrics:
         self.in_flight_limit = gauge("gateway_upstream_in_flight_limit", "The most of them.")
         self.pool_busy = gauge("gateway_pool_connections_busy", "Connections to Ximilar in use.")
         self.pool_limit = gauge("gateway_pool_connections_limit", "The most of them.")
-        self.build = Gauge(
+        self._build = Gauge(
             "gateway_build_info",
             "Always 1; the labels say what runs.",
             ("version", "python"),

@@ -27,7 +27,7 @@ from procrastinate_app.sending import Sender
 from procrastinate_app.services import Services, make_profile, make_uploader
 from procrastinate_app.settings import Settings
 from procrastinate_app.throttle import Throttle
-from procrastinate_app.ximilar.asyncio_transport import Permit
+from procrastinate_app.ximilar.asyncio_transport import Leave
 from procrastinate_app.ximilar.calls import Call, Response
 from procrastinate_app.ximilar.errors import ServerFault, TimedOut
 from tests import canaries
@@ -57,7 +57,7 @@ class Ximilar:
         self.capacity = 0
         self.watch: Callable[[], None] = lambda: None
 
-    async def send(self, call: Call[T], *, permit: Permit) -> T:
+    async def send(self, call: Call[T], *, permit: Leave) -> T:
         """Do what the next line of the script says: ok, 400, 503, lost, drop, crash before or after the effect."""
         await permit()
         return await asyncio.to_thread(self._answer, call)  # `watch` may run the loop of another worker

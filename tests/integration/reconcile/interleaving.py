@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeVar
 
 from procrastinate_app.database import Database, Session
-from procrastinate_app.ximilar.asyncio_transport import Permit
+from procrastinate_app.ximilar.asyncio_transport import Leave
 from procrastinate_app.ximilar.calls import Call
 from tests.integration.reconcile.harness import Harness, Ximilar
 
@@ -89,7 +89,7 @@ class SteppingXimilar:
         self._ximilar = ximilar
         self._step = step
 
-    async def send(self, call: Call[T], *, permit: Permit) -> T:
+    async def send(self, call: Call[T], *, permit: Leave) -> T:
         self._step()
         answer = await self._ximilar.send(call, permit=permit)
         self._step()
