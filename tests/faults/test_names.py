@@ -13,10 +13,10 @@ from tests.fix_system import wait_until
 
 NAME = "api.ximilar.test"
 IN_FLIGHT = 8
-# The account is paused for 30 s after five faults, for 60 s after ten; then a resolver may take its time.
+# The account is paused for 30 s after five faults, for 60 s if the probe fails too; then a resolver may take its time.
 RECOVERY_SECONDS = 75
 LIMIT = 10
-# One a photo: they take longer than addresses are remembered, which is ten seconds.
+# One photo each: they take longer than addresses are remembered, which is ten seconds.
 PRODUCTS, SENT = 240, 120
 PAUSED = "SELECT pause_cause FROM ximilar.throttle"
 NOT_SENT = "SELECT count(*), coalesce(max(seconds), 0) FROM ximilar.attempts WHERE cause = 'not_sent'"

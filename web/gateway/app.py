@@ -65,7 +65,10 @@ def create_app(settings: GatewaySettings, transport: AsyncioTransport | None = N
     upstream = Upstream(attempts, cache, metrics, settings.api_url)
     cutter = _cutter(settings, metrics)
     probe = Probe(settings.api_url, settings.probe_seconds, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
-    lifetime = Lifetime(transport, upstream, cutter, cache, probe, metrics, breaker, access_log, settings)
+    callers = Callers(settings.tokens_file) if settings.tokens_file else None
+    lifetime = Lifetime(
+        transport, upstream, cutter, cache, probe, metrics, breaker, access_log, callers, settings
+    )
     app = falcon.asgi.App(middleware=[lifetime])
     failures.add_handlers(app)
     _add_calls(app, upstream, cutter, settings)
@@ -74,7 +77,7 @@ def create_app(settings: GatewaySettings, transport: AsyncioTransport | None = N
         app,
         metrics,
         access_log,
-        Callers(settings.tokens_file) if settings.tokens_file else None,
+        callers,
         deadline=settings.deadline,
         read_seconds=settings.read_seconds,
     )

@@ -60,9 +60,7 @@ class Edge:
         self.read_seconds = read_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":  # its life begins
-            if self._callers is not None:
-                self._callers.begin()
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         exchange = scope["exchange"] = Exchange(scope, time.monotonic(), self._deadline)

@@ -12,6 +12,7 @@ from procrastinate_app.ximilar.asyncio_transport import AsyncioTransport
 from .access_log import AccessLog
 from .breaker import Breaker
 from .cache import Cache
+from .callers import Callers
 from .cutter import Cutter
 from .metrics import Metrics
 from .probe import Probe
@@ -34,6 +35,7 @@ class Lifetime:
         metrics: Metrics,
         breaker: Breaker,
         access_log: AccessLog,
+        callers: Callers | None,
         settings: GatewaySettings,
     ) -> None:
         self._transport = transport
@@ -44,13 +46,16 @@ class Lifetime:
         self._metrics = metrics
         self._breaker = breaker
         self._access_log = access_log
+        self._callers = callers
         self._settings = settings
         self._heart: asyncio.Task[None] | None = None
 
     async def process_startup(self, _scope: Mapping[str, Any], _event: Mapping[str, Any]) -> None:
-        """Begin to count, to trace, to probe and to show gauges."""
+        """Begin to trace, to count, to know callers, to probe and to show gauges."""
         tracing.start("ximilar-gateway")
         self._metrics.begin()
+        if self._callers is not None:
+            self._callers.begin()
         self._metrics.in_flight_limit.set(self._settings.max_in_flight)
         self._metrics.pool_limit.set(self._settings.pool)
         self._probe.start()

@@ -14,12 +14,13 @@ MIN_KEY_LENGTH = 32
 
 
 def _redis_url(text: str) -> str:
-    if text and not text.startswith(("redis://", "rediss://", "unix://")):
+    if not text:
+        return text
+    if not text.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("must start with redis://, rediss:// or unix://")
-    if text and importlib.util.find_spec("redis") is None:
+    if importlib.util.find_spec("redis") is None:
         raise ValueError("needs the package redis, an extra of this distribution")
-    if text:
-        _demand_parseable(text)
+    _demand_parseable(text)
     return text
 
 
